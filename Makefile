@@ -1,0 +1,51 @@
+# The two commands of the README are `make demo` and `make test`; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV_PIN := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.lock)
+export DAGSTER_HOME := $(CURDIR)/.dagster
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format bench lock clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: $(STAMP) ## make .venv from requirements.lock (a second run costs nothing)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(0 if sys.version_info >= (3, 11) else f"Python {v} found, 3.11 or newer needed: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv --clear $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_PIN); }
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## run the whole DAG for the embedded subject `patchwork`
+	@$(BIN)/wunderkammer demo
+
+up: setup ## Dagster UI and daemon, with schedules and automation, on 127.0.0.1
+	@$(BIN)/wunderkammer up
+
+test: setup ## run the tests
+	@$(BIN)/pytest -n 2 --dist worksteal
+
+check: setup ## format, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: setup ## rewrite the code in the common format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## run the benchmarks
+	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+
+lock: setup ## resolve pyproject.toml into requirements.lock
+	@printf 'opencv-python ; sys_platform == "never"\n' > $(VENV)/overrides.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+		--overrides $(VENV)/overrides.txt --extra dev pyproject.toml --output-file requirements.lock
+
+clean: ## remove .venv (not the data)
+	@rm -rf $(VENV)

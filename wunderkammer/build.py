@@ -1,0 +1,118 @@
+"""Bring one stage of one subject up to date: skip what is built, else build and publish it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+
+from wunderkammer.stages import Stage, fingerprint, upstreams_of
+from wunderkammer.storage.blobs import Blobs
+from wunderkammer.storage.store import Store
+from wunderkammer.storage.versions import Draft, Record, Summary, Versions, now
+from wunderkammer.subject import Subject
+
+
+class MissingUpstreamError(RuntimeError):
+    """A stage was asked for before the one that it reads."""
+
+
+@dataclass(frozen=True)
+class StageInputs:
+    """What a stage may read: the recipe, the finished upstream versions, and the store."""
+
+    subject: Subject
+    store: Store
+    upstreams: Mapping[str, Record]
+    fingerprint: str
+
+    @property
+    def versions(self) -> Versions:
+        """The finished versions of the store."""
+        return Versions(self.store)
+
+    @property
+    def blobs(self) -> Blobs:
+        """The blobs of the store."""
+        return Blobs(self.store)
+
+
+@dataclass(frozen=True)
+class Built:
+    """The version in force after a build, and whether it was there already."""
+
+    record: Record
+    was_fresh: bool
+
+
+Builder = Callable[[StageInputs], Draft]
+
+
+def build_stage(
+    stage: Stage, subject: Subject, *, store: Store, builder: Builder, force: bool = False
+) -> Built:
+    """Run `builder` unless a finished version has the same fingerprint.
+
+    `force` runs it all the same (a rescrape: the world may have changed, the recipe has not).
+
+    Raises:
+        MissingUpstreamError: an upstream stage was never built.
+    """
+    versions = Versions(store)
+    inputs = stage_inputs(stage, subject, store=store)
+    current = versions.current(subject.name, stage.name)
+    if not force:
+        built = versions.built(subject.name, stage.name, inputs.fingerprint)
+        if built is not None:
+            if current is None or current.version != built.version:
+                versions.restore(built)
+            versions.succeed(subject.name, stage.name)
+            return Built(built, was_fresh=True)
+    attempt = versions.begin(subject.name, stage.name, inputs.fingerprint)
+    start = perf_counter()
+    try:
+        draft = builder(inputs)
+        record = versions.commit(_record(stage, inputs, draft, perf_counter() - start), draft)
+    except BaseException as error:
+        versions.fail(subject.name, stage.name, attempt, f"{type(error).__name__}: {error}")
+        raise
+    versions.succeed(subject.name, stage.name)
+    return Built(record, was_fresh=False)
+
+
+def stage_inputs(stage: Stage, subject: Subject, *, store: Store) -> StageInputs:
+    """The inputs of a stage as they stand now.
+
+    Raises:
+        MissingUpstreamError: an upstream stage was never built.
+    """
+    versions = Versions(store)
+    upstreams: dict[str, Record] = {}
+    for name in upstreams_of(stage, subject.spec):
+        record = versions.current(subject.name, name)
+        if record is None:
+            raise MissingUpstreamError(
+                f"{stage.name} of {subject.name!r} reads {name}, which was never built; "
+                f"materialize it first, or run: wunderkammer refresh {subject.name}"
+            )
+        upstreams[name] = record
+    data_versions = {name: record.data_version for name, record in upstreams.items()}
+    wanted = fingerprint(stage, subject.spec, data_versions)
+    return StageInputs(subject, store, upstreams, wanted)
+
+
+def _record(stage: Stage, inputs: StageInputs, draft: Draft, seconds: float) -> Record:
+    spec = inputs.subject.spec
+    timings = {**draft.summary.timings_s, "total": round(seconds, 3)}
+    summary: Summary = draft.summary.model_copy(update={"timings_s": timings})
+    return Record(
+        subject=inputs.subject.name,
+        stage=stage.name,
+        version="",
+        data_version=draft.data_version,
+        fingerprint=inputs.fingerprint,
+        code_version=stage.code_version,
+        sections={name: spec.section(name).canonical() for name in stage.sections},
+        upstreams={name: record.data_version for name, record in inputs.upstreams.items()},
+        files=(),
+        summary=summary,
+        created_at=now(),
+    )

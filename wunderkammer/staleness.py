@@ -1,0 +1,90 @@
+"""Which steps of a subject are fresh, stale, missing or failed, and why.
+
+Everything is read from the store and the recipe, so the whole stale chain shows at once: a step
+is stale if its own inputs changed, or if a step that it reads is not fresh.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from wunderkammer.stages import Stage, chain, upstreams_of
+from wunderkammer.storage.versions import Record, Versions
+from wunderkammer.subject import Subject, SubjectSpec
+
+State = Literal["fresh", "stale", "missing", "failed"]
+
+
+@dataclass(frozen=True)
+class StepState:
+    """The state of one asset of one subject; `cause` is empty for a fresh one."""
+
+    subject: str
+    asset: str
+    state: State
+    cause: str = ""
+
+
+def assess(subject: Subject, versions: Versions) -> list[StepState]:
+    """The state of every step of the subject, in the order of their running."""
+    states: dict[str, StepState] = {}
+    records: dict[str, Record | None] = {}
+    for stage in chain(subject.spec):
+        records[stage.name] = versions.current(subject.name, stage.name)
+        attempt = versions.attempt(subject.name, stage.name)
+        failure = attempt.failure if attempt else None
+        causes = _causes(stage, subject.spec, records, states)
+        state: State = "fresh"
+        if failure is not None:
+            state, causes = "failed", [failure]
+        elif records[stage.name] is None:
+            state = "missing"
+        elif causes:
+            state = "stale"
+        if state != "fresh" and attempt is not None and attempt.is_running:
+            causes = [*causes, f"running since {attempt.started_at}"]
+        states[stage.name] = StepState(subject.name, stage.name, state, "; ".join(causes))
+    return list(states.values())
+
+
+def steps_to_run(states: list[StepState]) -> list[StepState]:
+    """The steps that a refresh would run, in order. An unchanged result may spare the later ones."""
+    return [step for step in states if step.state != "fresh"]
+
+
+def _causes(
+    stage: Stage,
+    spec: SubjectSpec,
+    records: Mapping[str, Record | None],
+    states: Mapping[str, StepState],
+) -> list[str]:
+    record = records[stage.name]
+    if record is None:
+        return ["never built"]
+    causes = []
+    if record.code_version != stage.code_version:
+        causes.append(f"code version {record.code_version} → {stage.code_version}")
+    for name in stage.sections:
+        causes += _changes(record.sections.get(name, {}), spec.section(name).canonical(), name)
+    upstreams = upstreams_of(stage, spec)
+    for name in sorted({*upstreams, *record.upstreams}):
+        upstream = records.get(name)
+        if name not in upstreams:
+            causes.append(f"{name} is no longer read")
+        elif states[name].state != "fresh":
+            causes.append(f"{name} is {states[name].state}")
+        elif upstream is not None and upstream.data_version != record.upstreams.get(name):
+            causes.append(f"{name} has new content")
+    return causes
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> list[str]:
+    """Each setting that differs, as `filter.min_side_px: 64 → 96`; an unset one is `default`."""
+    changes = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key, "default"), new.get(key, "default")
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            changes += _changes(before, after, f"{path}.{key}")
+        elif before != after:
+            changes.append(f"{path}.{key}: {before} → {after}")
+    return changes

@@ -1,0 +1,107 @@
+"""Objects by key, on a disk or in an object store, each written whole or not at all.
+
+obstore is the one client of those tried that never publishes a truncated object: its local store
+writes a temporary file and renames it, its remote stores finish an upload or leave nothing.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+
+class MissingObjectError(KeyError):
+    """No object has this key."""
+
+
+class Store:
+    """A root that holds objects by key; cheap to make, and picklable (a worker reopens it).
+
+    Args:
+        location: a folder, or a URL that obstore knows (`s3://bucket/prefix`, `gs://…`, `az://…`),
+            whose credentials come from that provider's usual environment variables.
+    """
+
+    def __init__(self, location: str) -> None:
+        self.location = location if "://" in location else str(Path(location).absolute())
+
+    def __repr__(self) -> str:
+        return f"Store({self.location!r})"
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"location": self.location}
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        self.location = state["location"]
+
+    @cached_property
+    def root(self) -> Path | None:
+        """The folder of a store on a disk, else None."""
+        return None if "://" in self.location else Path(self.location)
+
+    @cached_property
+    def _objects(self) -> ObjectStore:
+        if self.root is not None:
+            return LocalStore(self.root, mkdir=True)
+        return from_url(self.location)
+
+    def read(self, key: str) -> bytes:
+        """The object's bytes.
+
+        Raises:
+            MissingObjectError: no object has this key.
+        """
+        try:
+            return bytes(obstore.get(self._objects, key).bytes())
+        except FileNotFoundError:
+            raise MissingObjectError(key) from None
+
+    def find(self, key: str) -> bytes | None:
+        """The object's bytes, or None."""
+        try:
+            return self.read(key)
+        except MissingObjectError:
+            return None
+
+    def exists(self, key: str) -> bool:
+        """Whether an object has this key."""
+        try:
+            obstore.head(self._objects, key)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def write(self, key: str, content: bytes | Path) -> None:
+        """Publish `content` (or a file's content) under `key`, replacing what was there."""
+        obstore.put(self._objects, key, content)
+
+    def delete(self, key: str) -> None:
+        """Remove the object, if there is one."""
+        if self.exists(key):
+            obstore.delete(self._objects, key)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """The keys below `prefix/`, in no particular order."""
+        for chunk in obstore.list(self._objects, prefix=prefix):
+            yield from (meta["path"] for meta in chunk)
+
+    def path(self, key: str) -> Path | None:
+        """Where a store on a disk keeps the object, else None."""
+        return None if self.root is None else self.root / key
+
+    def address(self, key: str) -> str:
+        """The object's path or URL, for a person to open."""
+        return f"{self.location.rstrip('/')}/{key}"
+
+    def settle(self) -> None:
+        """Make what was written survive a power cut (a store on a disk only)."""
+        if self.root is not None:
+            os.sync()
+
+
+def open_store(environ: Mapping[str, str] = os.environ) -> Store:
+    """The store that `WUNDERKAMMER_DATA` names, else `data/` beside the project's packages."""
+    return Store(environ.get("WUNDERKAMMER_DATA") or str(Path(__file__).parents[2] / "data"))

@@ -1,0 +1,202 @@
+"""Finished outputs of the stages: immutable versions, and one pointer a stage and subject.
+
+Layout below the store's root:
+
+    subjects/<subject>/<stage>/current.json               the pointer: the record in force
+    subjects/<subject>/<stage>/attempt.json               the run under way, or the one that failed
+    subjects/<subject>/<stage>/built/<fingerprint>.json   every record, by what it was built from
+    subjects/<subject>/<stage>/versions/<version>/…       manifest.parquet and the other files
+
+Everything of a version is written before a record names it, and `current.json` is replaced in one
+step, so a reader sees the old version or the new one, whole.
+"""
+
+import hashlib
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+from pydantic import Field, JsonValue
+
+from wunderkammer.params import Params
+from wunderkammer.storage.store import Store
+from wunderkammer.storage.tables import from_parquet, to_parquet
+
+MANIFEST = "manifest.parquet"
+
+
+class Summary(Params):
+    """What a person wants to know of a version at a glance."""
+
+    num_in: int = 0
+    num_out: int = 0
+    rejections: dict[str, int] = Field(default_factory=dict)
+    timings_s: dict[str, float] = Field(default_factory=dict)
+    measures: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a stage has built and not yet published.
+
+    `data_version` hashes the content that downstream stages read, nothing else (no times, no
+    rejected rows): equal content, equal data version. `files` are bytes, or files to be moved in.
+    """
+
+    data_version: str
+    summary: Summary
+    manifest: pa.Table | None = None
+    files: Mapping[str, bytes | Path] = field(default_factory=dict)
+
+
+class Record(Params):
+    """A finished version: what it was built from, its content's hash, and where its files are."""
+
+    subject: str
+    stage: str
+    version: str
+    data_version: str
+    fingerprint: str
+    code_version: str
+    sections: dict[str, dict[str, Any]]
+    upstreams: dict[str, str]
+    files: tuple[str, ...]
+    summary: Summary
+    created_at: str
+
+
+class Attempt(Params):
+    """A run of a stage that has started and not succeeded."""
+
+    fingerprint: str
+    started_at: str
+    host: str
+    pid: int
+    pid_started: float
+    error: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives (a process of another host is taken at its word)."""
+        if self.error is not None:
+            return False
+        if self.host != socket.gethostname():
+            return True
+        try:
+            return abs(psutil.Process(self.pid).create_time() - self.pid_started) < 1.0
+        except psutil.NoSuchProcess:
+            return False
+
+    @property
+    def failure(self) -> str | None:
+        """Why it failed, or None while it runs."""
+        if self.is_running:
+            return None
+        return self.error or f"interrupted: its process {self.pid} on {self.host} is gone"
+
+
+class Versions:
+    """The versions of all stages and subjects in a store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @staticmethod
+    def home(subject: str, stage: str) -> str:
+        """The key prefix of a stage of a subject."""
+        return f"subjects/{subject}/{stage}"
+
+    def current(self, subject: str, stage: str) -> Record | None:
+        """The version in force, or None if the stage was never built."""
+        return self._record(f"{self.home(subject, stage)}/current.json")
+
+    def built(self, subject: str, stage: str, fingerprint: str) -> Record | None:
+        """The newest version that was built from exactly this, or None."""
+        return self._record(f"{self.home(subject, stage)}/built/{fingerprint}.json")
+
+    def commit(self, record: Record, draft: Draft) -> Record:
+        """Publish `draft`: its files, then `record` completed with them, then the pointer."""
+        files: dict[str, bytes | Path] = dict(draft.files)
+        if draft.manifest is not None:
+            files[MANIFEST] = to_parquet(draft.manifest)
+        digests = {name: _sha256(content) for name, content in sorted(files.items())}
+        version = _sha256(repr((record.fingerprint, draft.data_version, digests)).encode())[:16]
+        home = self.home(record.subject, record.stage)
+        for name, content in files.items():
+            self.store.write(f"{home}/versions/{version}/{name}", content)
+        done = record.model_copy(update={"version": version, "files": tuple(sorted(files))})
+        self.store.settle()
+        self.store.write(f"{home}/built/{done.fingerprint}.json", _json(done))
+        self.restore(done)
+        return done
+
+    def restore(self, record: Record) -> None:
+        """Point at a finished version."""
+        home = self.home(record.subject, record.stage)
+        self.store.write(f"{home}/current.json", _json(record))
+        self.store.settle()
+
+    def key(self, record: Record, name: str) -> str:
+        """The key of one file of a version."""
+        return f"{self.home(record.subject, record.stage)}/versions/{record.version}/{name}"
+
+    def read(self, record: Record, name: str) -> bytes:
+        """The bytes of one file of a version."""
+        return self.store.read(self.key(record, name))
+
+    def manifest(self, record: Record) -> pa.Table:
+        """The version's manifest, a row an image."""
+        return from_parquet(self.read(record, MANIFEST))
+
+    def begin(self, subject: str, stage: str, fingerprint: str) -> Attempt:
+        """Note that this process starts to build; a SIGKILL leaves the note behind."""
+        process = psutil.Process()
+        attempt = Attempt(
+            fingerprint=fingerprint,
+            started_at=now(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            pid_started=process.create_time(),
+        )
+        self.store.write(f"{self.home(subject, stage)}/attempt.json", _json(attempt))
+        return attempt
+
+    def fail(self, subject: str, stage: str, attempt: Attempt, error: str) -> None:
+        """Note why the attempt failed."""
+        failed = attempt.model_copy(update={"error": error})
+        self.store.write(f"{self.home(subject, stage)}/attempt.json", _json(failed))
+
+    def succeed(self, subject: str, stage: str) -> None:
+        """Remove the note."""
+        self.store.delete(f"{self.home(subject, stage)}/attempt.json")
+
+    def attempt(self, subject: str, stage: str) -> Attempt | None:
+        """The run under way or the one that failed, or None if the last one succeeded."""
+        content = self.store.find(f"{self.home(subject, stage)}/attempt.json")
+        return None if content is None else Attempt.model_validate_json(content)
+
+    def _record(self, key: str) -> Record | None:
+        content = self.store.find(key)
+        return None if content is None else Record.model_validate_json(content)
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _json(value: Params) -> bytes:
+    return value.model_dump_json(indent=1).encode()
+
+
+def _sha256(content: bytes | Path) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

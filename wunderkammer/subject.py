@@ -1,0 +1,310 @@
+"""A subject: one YAML file, one frozen typed section a stage.
+
+`load_subjects` reads a folder and never raises for a bad file: it returns the good subjects and
+the problems, so that one broken recipe does not hide the others.
+"""
+
+import json
+import os
+import re
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+from zoneinfo import available_timezones
+
+import yaml
+from cronsim import CronSim, CronSimError
+from pydantic import ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from wunderkammer.dedupe.params import DedupeParams, PhashParams
+from wunderkammer.gan.params import TrainParams
+from wunderkammer.images.params import DetectParams, FilterParams, NoDetector
+from wunderkammer.params import Params, digest
+from wunderkammer.shards.params import ShardParams
+from wunderkammer.sources.params import ScrapeParams
+from wunderkammer.video.params import VideoParams
+
+SECTIONS = ("scrape", "detect", "filter", "dedupe", "shard", "train", "video")
+
+# Kinds that a recipe may name before the code that runs them has landed.
+PLANNED_KINDS: Mapping[str, frozenset[str]] = {
+    "scrape": frozenset(
+        ["internet_archive", "endless_forams", "inaturalist", "commons", "openverse", "gbif", "smithsonian", "met", "flickr", "reddit", "instagram", "instaloader_folder", "combine"]
+    ),
+    "detect": frozenset({"yolo"}),
+    "filter": frozenset({"threshold", "detected", "classifier", "page"}),
+    "train": frozenset({"progressive", "dcgan", "r3gan"}),
+    "train.augment": frozenset({"ada", "fixed", "diffaugment"}),
+}
+
+MAX_FILE_BYTES = 256 * 1024
+NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+class ScheduleParams(Params):
+    """When the source is asked again by itself. Not part of any data version."""
+
+    rescrape_cron: str
+    timezone: str = "UTC"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("allowed: an IANA time zone such as 'Europe/Berlin'")
+        return value
+
+    @field_validator("rescrape_cron")
+    @classmethod
+    def _valid_cron(cls, value: str) -> str:
+        try:
+            CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
+        except CronSimError as error:
+            raise ValueError(f"allowed: five cron fields such as '0 3 * * *' ({error})") from error
+        return value
+
+
+class SubjectSpec(Params):
+    """The whole recipe of one subject."""
+
+    description: str = ""
+    scrape: ScrapeParams
+    detect: DetectParams = NoDetector()
+    filter: FilterParams
+    dedupe: DedupeParams = PhashParams()
+    shard: ShardParams
+    train: TrainParams
+    video: VideoParams = VideoParams()
+    schedule: ScheduleParams | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SubjectSpec":
+        if self.shard.resolution_px > self.filter.size_px:
+            raise ValueError(
+                f"shard.resolution_px={self.shard.resolution_px} is larger than "
+                f"filter.size_px={self.filter.size_px}, the crops would be blown up; "
+                f"raise filter.size_px or lower shard.resolution_px"
+            )
+        return self
+
+    def section(self, name: str) -> Params:
+        """The section called `name`, one of `SECTIONS`."""
+        if name not in SECTIONS:
+            raise KeyError(name)
+        section = getattr(self, name)
+        assert isinstance(section, Params)
+        return section
+
+    def section_digest(self, name: str) -> str:
+        """The data version of a section: it changes exactly when its meaning does."""
+        return digest(self.section(name).canonical())
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A recipe with its name (the file's stem) and the folder that its relative paths start at."""
+
+    name: str
+    spec: SubjectSpec
+    folder: Path
+
+    def resolve(self, path: str) -> Path:
+        """An absolute path; `~` is the home folder, a relative path starts at the subject file."""
+        return (self.folder / Path(path).expanduser()).resolve()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in one subject file."""
+
+    file: str
+    key: str
+    message: str
+    not_available_yet: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key + ': ' if self.key else ''}{self.message}"
+
+
+class SubjectError(ValueError):
+    """A subject file that can't be used; `problems` lists everything wrong with it."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True)
+class SubjectFolder:
+    """What a folder of subject files holds: the usable ones by name, and every problem."""
+
+    subjects: Mapping[str, Subject] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def __getitem__(self, name: str) -> Subject:
+        if name in self.subjects:
+            return self.subjects[name]
+        own = [p for p in self.problems if Path(p.file).stem == name]
+        if own:
+            raise SubjectError(own)
+        known = ", ".join(sorted(self.subjects)) or "none"
+        raise SubjectError([Problem(f"{name}.yaml", "", f"no such subject (known: {known})")])
+
+
+def subjects_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """`WUNDERKAMMER_SUBJECTS`, or `subjects/` beside the project's own packages."""
+    named = environ.get("WUNDERKAMMER_SUBJECTS")
+    return Path(named).expanduser() if named else Path(__file__).parents[1] / "subjects"
+
+
+def load_subjects(folder: Path) -> SubjectFolder:
+    """Read every `*.yaml` of `folder`; a folder that does not exist is a `FileNotFoundError`."""
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"the folder of subject files {str(folder)!r} does not exist; "
+            f"make it, or set WUNDERKAMMER_SUBJECTS to the one you want"
+        )
+    subjects: dict[str, Subject] = {}
+    problems: list[Problem] = []
+    for file in sorted(folder.glob("*.yaml")):
+        try:
+            subjects[file.stem] = load_subject(file)
+        except SubjectError as error:
+            problems.extend(error.problems)
+    return SubjectFolder(subjects, tuple(problems))
+
+
+def load_subject(file: Path) -> Subject:
+    """Read one subject file.
+
+    Raises:
+        SubjectError: with the file, the key, the value and what is allowed, for every fault.
+    """
+    shown = os.path.relpath(file)
+    if not NAME_PATTERN.fullmatch(file.stem):
+        allowed = "allowed: small letters, digits and _, a letter first, at most 63"
+        raise SubjectError([Problem(shown, "", f"the name {file.stem!r}: {allowed}")])
+    tree = _read_yaml(file, shown)
+    try:
+        # JSON mode: strict types, yet a YAML list may fill a tuple.
+        spec = SubjectSpec.model_validate_json(json.dumps(tree, default=str))
+    except ValidationError as error:
+        raise SubjectError(_problems(shown, error)) from None
+    return Subject(file.stem, spec, file.resolve().parent)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML that refuses a key given twice, where PyYAML silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        # Aliases can grow a small file into gigabytes, and no recipe needs them.
+        if self.check_event(yaml.AliasEvent):  # type: ignore[no-untyped-call]
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "aliases (*name) are refused", mark)
+        return super().compose_node(parent, index)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _read_yaml(file: Path, shown: str) -> dict[str, Any]:
+    try:
+        data = file.read_bytes()
+        if len(data) > MAX_FILE_BYTES:
+            limit = f"{len(data)} bytes, allowed: at most {MAX_FILE_BYTES}"
+            raise SubjectError([Problem(shown, "", limit)])
+        tree = yaml.load(data.decode(), _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeDecodeError, RecursionError, ValueError, yaml.YAMLError) as error:
+        if isinstance(error, SubjectError):
+            raise
+        raise SubjectError(
+            [
+                Problem(
+                    shown,
+                    "",
+                    " ".join(str(error).replace('in "<unicode string>", ', "at ").split()),
+                )
+            ]
+        ) from error
+    if not isinstance(tree, dict):
+        kind = type(tree).__name__
+        raise SubjectError([Problem(shown, "", f"holds a {kind}, allowed: a mapping of sections")])
+    return {str(key): value for key, value in tree.items()}
+
+
+def _problems(shown: str, error: ValidationError) -> list[Problem]:
+    found = [_problem(shown, details) for details in error.errors(include_url=False)]
+    planned = [problem for problem in found if problem.not_available_yet]
+    # What else a section of a planned kind says can't be judged before that kind exists.
+    return planned + [
+        problem
+        for problem in found
+        if not problem.not_available_yet
+        and not any(problem.key.startswith(p.key.removesuffix("kind")) for p in planned)
+    ]
+
+
+def _problem(shown: str, details: ErrorDetails) -> Problem:
+    key, owner = _locate(details["loc"])
+    context = details.get("ctx", {})
+    value = details["input"]
+    if details["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        key, value = f"{key}.kind", context.get("tag")
+    if details["type"] in ("missing", "union_tag_not_found"):
+        return Problem(shown, key, "this key is required")
+    if key.endswith(".kind"):
+        allowed = context.get("expected_tags") or context.get("expected") or "a known kind"
+        if value in PLANNED_KINDS.get(key.removesuffix(".kind"), ()):
+            message = f"{value!r} is not available yet (available now: {allowed})"
+            return Problem(shown, key, message, not_available_yet=True)
+        return Problem(shown, key, f"{value!r} is not allowed: one of {allowed}")
+    if details["type"] == "extra_forbidden":
+        allowed = ", ".join(owner.model_fields)
+        return Problem(shown, key, f"unknown key (its value: {value!r}); allowed here: {allowed}")
+    message = details["msg"].removeprefix("Value error, ")
+    if isinstance(value, Mapping):
+        return Problem(shown, key, message)
+    return Problem(shown, key, f"{value!r} is not allowed: {message}")
+
+
+def _locate(location: tuple[int | str, ...]) -> tuple[str, type[Params]]:
+    """The dotted key as it stands in the file, and the model that owns its last part.
+
+    Pydantic puts the tag of a discriminated union into the location; the file has no such level.
+    """
+    owner: type[Params] = SubjectSpec
+    models: tuple[type[Params], ...] = (SubjectSpec,)
+    parts: list[str] = []
+    for part in location:
+        tagged = [m for m in models if len(models) > 1 and _kind_of(m) == part]
+        if tagged:
+            models = (tagged[0],)
+            continue
+        parts.append(str(part))
+        owner = models[0] if models else owner
+        field_info = owner.model_fields.get(str(part))
+        models = _models_in(field_info.annotation) if field_info else ()
+    return ".".join(parts), owner
+
+
+def _models_in(annotation: Any) -> tuple[type[Params], ...]:
+    if isinstance(annotation, type) and issubclass(annotation, Params):
+        return (annotation,)
+    nested = (_models_in(argument) for argument in get_args(annotation))
+    return tuple(model for models in nested for model in models)
+
+
+def _kind_of(model: type[Params]) -> str | None:
+    kind = model.model_fields.get("kind")
+    return get_args(kind.annotation)[0] if kind else None
