@@ -1,0 +1,83 @@
+"""The columns of each image stage's manifest: a row an image, kept or not, and why."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+KEPT = "kept"
+REJECTED = "rejected"
+
+RAW = pa.schema(
+    [
+        ("id", pa.string()),
+        ("sha256", pa.string()),
+        ("num_bytes", pa.int64()),
+        ("format", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("url", pa.string()),
+        ("landing_page", pa.string()),
+        ("author", pa.string()),
+        ("licence", pa.string()),
+        ("licence_url", pa.string()),
+        ("title", pa.string()),
+        ("label", pa.string()),
+        ("group", pa.string()),
+        ("fetched_at", pa.string()),
+        ("decision", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
+CROPS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("sha256", pa.string()),
+        ("crop_sha256", pa.string()),
+        ("source_width", pa.int32()),
+        ("source_height", pa.int32()),
+        ("box_x0", pa.int32()),
+        ("box_y0", pa.int32()),
+        ("box_x1", pa.int32()),
+        ("box_y1", pa.int32()),
+        ("phash", pa.uint64()),
+        ("sharpness", pa.float64()),
+        ("num_bytes", pa.int64()),
+        ("label", pa.string()),
+        ("group", pa.string()),
+        ("decision", pa.string()),
+        ("reason", pa.string()),
+        ("measured", pa.float64()),
+        ("limit", pa.float64()),
+        ("detail", pa.string()),
+    ]
+)
+
+SHARDS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("sha256", pa.string()),
+        ("crop_sha256", pa.string()),
+        ("image_sha256", pa.string()),
+        ("label", pa.string()),
+        ("duplicate_of", pa.string()),
+        ("distance", pa.int32()),
+        ("shard", pa.string()),
+        ("row", pa.int32()),
+        ("decision", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+def kept(manifest: pa.Table) -> pa.Table:
+    """The rows that go on to the next stage."""
+    return manifest.filter(pc.equal(manifest["decision"], KEPT))
+
+
+def rejections(manifest: pa.Table) -> dict[str, int]:
+    """How many rows each reason has rejected, most frequent first."""
+    rejected = manifest.filter(pc.equal(manifest["decision"], REJECTED))
+    return dict(Counter(rejected["reason"].to_pylist()).most_common())
