@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from typing import TypeVar
 
@@ -14,20 +14,21 @@ T = TypeVar("T")
 
 
 def track(
-    items: Iterable[T], *, total: int, what: str, log: logging.Logger, weight: int = 1
+    items: Iterable[T],
+    *,
+    total: int,
+    what: str,
+    log: logging.Logger,
+    size: Callable[[T], int] = lambda _: 1,
 ) -> Iterator[T]:
-    """Pass `items` on; each counts for `weight` of `total` (the last one for what remains)."""
-    if sys.stderr.isatty():
-        with tqdm(total=total, desc=what, unit="", leave=False) as bar:
-            for item in items:
-                yield item
-                bar.update(min(weight, total - bar.n))
-        return
+    """Pass `items` on; each counts for `size(item)` of `total`."""
     start = last = monotonic()
     done = 0
-    for item in items:
-        yield item
-        done = min(done + weight, total)
-        if monotonic() - last >= LOG_INTERVAL_S:
-            last = monotonic()
-            log.info("%s: %d of %d (%.0f a second)", what, done, total, done / (last - start))
+    with tqdm(total=total, desc=what, leave=False, disable=not sys.stderr.isatty()) as bar:
+        for item in items:
+            yield item
+            done += size(item)
+            bar.update(size(item))
+            if bar.disable and monotonic() - last >= LOG_INTERVAL_S:
+                last = monotonic()
+                log.info("%s: %d of %d (%.1f a second)", what, done, total, done / (last - start))

@@ -48,7 +48,7 @@ def assess(subject: Subject, versions: Versions) -> list[StepState]:
 
 
 def steps_to_run(states: list[StepState]) -> list[StepState]:
-    """The steps that a refresh would run, in order. An unchanged result may spare the later ones."""
+    """The steps that a refresh would run, in order; an unchanged result may spare later ones."""
     return [step for step in states if step.state != "fresh"]
 
 

@@ -32,12 +32,26 @@ SECTIONS = ("scrape", "detect", "filter", "dedupe", "shard", "train", "video")
 # Kinds that a recipe may name before the code that runs them has landed.
 PLANNED_KINDS: Mapping[str, frozenset[str]] = {
     "scrape": frozenset(
-        ["internet_archive", "endless_forams", "inaturalist", "commons", "openverse", "gbif", "smithsonian", "met", "flickr", "reddit", "instagram", "instaloader_folder", "combine"]
+        {
+            "combine",
+            "commons",
+            "endless_forams",
+            "flickr",
+            "gbif",
+            "inaturalist",
+            "instagram",
+            "instaloader_folder",
+            "internet_archive",
+            "met",
+            "openverse",
+            "reddit",
+            "smithsonian",
+        }
     ),
     "detect": frozenset({"yolo"}),
-    "filter": frozenset({"threshold", "detected", "classifier", "page"}),
-    "train": frozenset({"progressive", "dcgan", "r3gan"}),
-    "train.augment": frozenset({"ada", "fixed", "diffaugment"}),
+    "filter": frozenset({"classifier", "detected", "page", "threshold"}),
+    "train": frozenset({"dcgan", "progressive", "r3gan"}),
+    "train.augment": frozenset({"ada", "diffaugment", "fixed"}),
 }
 
 MAX_FILE_BYTES = 256 * 1024
@@ -202,7 +216,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} is given twice", key_node.start_mark
@@ -212,10 +226,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         # Aliases can grow a small file into gigabytes, and no recipe needs them.
-        if self.check_event(yaml.AliasEvent):  # type: ignore[no-untyped-call]
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
             raise yaml.composer.ComposerError(None, None, "aliases (*name) are refused", mark)
-        return super().compose_node(parent, index)  # type: ignore[no-any-return, no-untyped-call]
+        return super().compose_node(parent, index)
 
 
 def _read_yaml(file: Path, shown: str) -> dict[str, Any]:

@@ -1,21 +1,27 @@
 """Work on many items in worker processes that may crash or hang without taking the run along.
 
-A batch whose worker died or overran its time is halved and tried again, until the poisonous item
-stands alone; that item becomes a `Casualty`, every other one gets its result.
+A batch whose worker died or overran its time is halved and tried again alone, until the poisonous
+item stands by itself; that item becomes a `Casualty`, every other one gets its result.
 """
 
+import ctypes
+import faulthandler
 import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from math import ceil
 from time import monotonic
 from typing import Literal, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -37,3 +43,104 @@ class Workers:
     num_workers: int = field(default_factory=num_cpus)
     batch_size: int = 64
     item_timeout_s: float = 60.0
+
+
+def guarded_map(
+    fn: Callable[[Item], Result], items: Sequence[Item], *, workers: Workers
+) -> Iterator[list[tuple[Item, Result | Casualty]]]:
+    """Apply `fn` to every item; yields each batch as it finishes, in no particular order.
+
+    `fn` and the items must be picklable. An exception that `fn` raises ends the run: what may
+    go wrong with an item belongs into its result.
+    """
+    if not items:
+        return
+    size = min(workers.batch_size, ceil(len(items) / workers.num_workers))
+    batches = deque(items[start : start + size] for start in range(0, len(items), size))
+    num_workers = min(workers.num_workers, len(batches))
+    suspects: deque[Sequence[Item]] = deque()
+    while batches:
+        # One pool lives until a worker dies; every batch that it then held is a suspect.
+        yield from _run_pool(fn, batches, suspects, num_workers, workers.item_timeout_s)
+        while suspects:
+            yield from _try_alone(fn, suspects, workers.item_timeout_s)
+
+
+def _run_pool(
+    fn: Callable[[Item], Result],
+    batches: "deque[Sequence[Item]]",
+    suspects: "deque[Sequence[Item]]",
+    num_workers: int,
+    item_timeout_s: float,
+) -> Iterator[list[tuple[Item, Result | Casualty]]]:
+    with _pool(num_workers) as pool:
+        running: dict[Future[list[Result]], Sequence[Item]] = {}
+        while batches or running:
+            try:
+                while batches and len(running) < 2 * num_workers:
+                    future = pool.submit(_work, fn, batches[0], item_timeout_s)
+                    running[future] = batches.popleft()
+            except BrokenProcessPool:
+                suspects.extend(running.values())
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                batch = running.pop(future)
+                if isinstance(future.exception(), BrokenProcessPool):
+                    suspects.append(batch)
+                else:
+                    yield list(zip(batch, future.result(), strict=True))
+            if suspects:
+                suspects.extend(running.values())
+                return
+
+
+def _try_alone(
+    fn: Callable[[Item], Result], suspects: "deque[Sequence[Item]]", item_timeout_s: float
+) -> Iterator[list[tuple[Item, Result | Casualty]]]:
+    """Run suspects one after the other in one worker until it dies or none is left."""
+    with _pool(1) as pool:
+        while suspects:
+            batch = suspects[0]
+            start = monotonic()
+            try:
+                results = pool.submit(_work, fn, batch, item_timeout_s).result()
+            except BrokenProcessPool:
+                suspects.popleft()
+                if len(batch) > 1:
+                    half = len(batch) // 2
+                    suspects.extendleft((batch[half:], batch[:half]))
+                    return
+                hung = monotonic() - start >= item_timeout_s
+                yield [(batch[0], Casualty("timed_out" if hung else "crashed_worker"))]
+                return
+            suspects.popleft()
+            yield list(zip(batch, results, strict=True))
+
+
+def _pool(num_workers: int) -> ProcessPoolExecutor:
+    # spawn: forking a process that has threads (Dagster's, BLAS's, obstore's) can deadlock.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(num_workers, mp_context=context, initializer=_prepare_worker)
+
+
+def _prepare_worker() -> None:
+    # A worker must not outlive a killed parent, and one thread each is what the pool divides.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _work(
+    fn: Callable[[Item], Result], batch: Sequence[Item], item_timeout_s: float
+) -> list[Result]:
+    results = []
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - faulthandler wants a real file
+        for item in batch:
+            # A thread in C ends the process even where Python code no longer runs.
+            faulthandler.dump_traceback_later(item_timeout_s, exit=True, file=nowhere)
+            try:
+                results.append(fn(item))
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+    return results

@@ -89,7 +89,7 @@ class Attempt(Params):
         if self.host != socket.gethostname():
             return True
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.pid_started) < 1.0
+            return bool(abs(psutil.Process(self.pid).create_time() - self.pid_started) < 1.0)
         except psutil.NoSuchProcess:
             return False
 

@@ -8,7 +8,7 @@ from wunderkammer.params import Params
 
 
 class VideoParams(Params):
-    """A walk through `num_keyframes` seeded latents: `num_keyframes` legs if it loops, else one less.
+    """A walk through seeded latents: a looping one has a leg a keyframe, else one less.
 
     Frames are `side_px` on a side (the model's resolution, enlarged by whole factors, if unset).
     """

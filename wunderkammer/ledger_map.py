@@ -1,0 +1,79 @@
+"""Apply a function to new items only: what a ledger already holds is not computed again."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wunderkammer.progress import track
+from wunderkammer.storage.ledger import Ledger
+from wunderkammer.workers import Casualty, Workers, guarded_map
+
+Item = TypeVar("Item")
+Row = dict[str, Any]
+
+# A ledger part a batch would be many small objects; a kill loses at most this much work.
+PART_ROWS = 1024
+
+
+def map_ledgered(
+    ledger: Ledger,
+    items: Mapping[str, Item],
+    *,
+    fn: Callable[[Item], Row],
+    on_casualty: Callable[[Item, Casualty], Row],
+    what: str,
+    log: logging.Logger,
+    workers: Workers | None = None,
+) -> pa.Table:
+    """The ledger's rows for every key of `items`, in that order, computing those it lacks.
+
+    `fn` runs in guarded worker processes and returns a row without its `key`; `on_casualty` makes
+    the row of an item that crashed its worker or hung. Finished rows are kept as they come, so a
+    killed run goes on where it was.
+    """
+    done = ledger.rows()
+    wanted = pa.array(items.keys(), pa.string())
+    missing = pc.invert(pc.is_in(wanted, value_set=done["key"].combine_chunks()))
+    todo = [(key, items[key]) for key in wanted.filter(missing).to_pylist()]
+    if todo:
+        log.info("%s: %d new, %d known", what, len(todo), len(items) - len(todo))
+        _compute(ledger, todo, fn, on_casualty, what, log, workers or Workers())
+        done = ledger.rows()
+        ledger.compact()
+    return done.take(pc.index_in(wanted, value_set=done["key"].combine_chunks()))
+
+
+def _compute(
+    ledger: Ledger,
+    todo: list[tuple[str, Item]],
+    fn: Callable[[Item], Row],
+    on_casualty: Callable[[Item, Casualty], Row],
+    what: str,
+    log: logging.Logger,
+    workers: Workers,
+) -> None:
+    batches = guarded_map(_Keyed(fn), todo, workers=workers)
+    pending: list[Row] = []
+    for batch in track(batches, total=len(todo), what=what, log=log, size=len):
+        for (key, item), result in batch:
+            row = on_casualty(item, result) if isinstance(result, Casualty) else result
+            pending.append({**row, "key": key})
+        if len(pending) >= PART_ROWS:
+            ledger.append(pa.Table.from_pylist(pending, schema=ledger.schema))
+            pending = []
+    if pending:
+        ledger.append(pa.Table.from_pylist(pending, schema=ledger.schema))
+
+
+@dataclass(frozen=True)
+class _Keyed(Generic[Item]):
+    """`fn` on the item of a (key, item) pair; a class, so that a worker can unpickle it."""
+
+    fn: Callable[[Item], Row]
+
+    def __call__(self, keyed: tuple[str, Item]) -> Row:
+        return self.fn(keyed[1])
