@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from wunderkammer.storage.blobs import Blobs
+from wunderkammer.storage.store import Store
+
 
 class UnreadableItemError(Exception):
     """The bytes of one item can't be had; `reason` is a short code, `detail` is for a person."""
@@ -62,6 +65,23 @@ class RefusedItem(SourceItem):
             UnreadableItemError: always.
         """
         raise UnreadableItemError(self.reason, self.detail)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlobItem(SourceItem):
+    """An item whose bytes lie in the store already."""
+
+    store: Store
+    sha256: str
+    fetched_at: str
+
+    def read(self) -> bytes:
+        """The blob's bytes.
+
+        Raises:
+            MissingObjectError: somebody has deleted the blob.
+        """
+        return Blobs(self.store).get(self.sha256)
 
 
 class Source(Protocol):
