@@ -1,0 +1,28 @@
+"""Square crops worth training on."""
+
+import dagster as dg
+
+from assets.materialization import Rebuild, materialize_stage, stage_options
+from resources.subjects import SubjectFiles
+from resources.warehouse import Warehouse
+from wunderkammer.stages import FILTERED_CROPS
+
+
+@dg.asset(**stage_options(FILTERED_CROPS), group_name="collection", kinds={"parquet", "jpeg"})
+def filtered_crops(
+    context: dg.AssetExecutionContext,
+    config: Rebuild,
+    subject_files: SubjectFiles,
+    warehouse: Warehouse,
+) -> dg.MaterializeResult[None]:
+    """One square crop an accepted picture; a refused one keeps its row, with the reason."""
+    from wunderkammer.images.crops import crop_images
+
+    return materialize_stage(
+        context,
+        FILTERED_CROPS,
+        crop_images,
+        subject_files=subject_files,
+        warehouse=warehouse,
+        force=config.force,
+    )

@@ -1,0 +1,115 @@
+"""What all stage assets share: their place in the graph, and how a build becomes a result."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from assets.recipe import section_key
+from pipelines.automation import SYNC
+from pipelines.partitions import SUBJECTS
+from resources.subjects import SubjectFiles
+from resources.warehouse import Warehouse
+from wunderkammer.build import Builder, Built, build_stage
+from wunderkammer.stages import Stage
+from wunderkammer.storage.store import Store
+from wunderkammer.storage.versions import MANIFEST, Record, Versions
+
+OWNERS = ["team:wunderkammer"]
+PICTURES = (".jpg", ".png")
+MAX_PICTURE_BYTES = 200_000
+
+
+class Rebuild(dg.Config):
+    """Launchpad settings of every stage."""
+
+    force: bool = False
+
+
+def stage_options(stage: Stage) -> dict[str, Any]:
+    """The arguments of `@dg.asset` that follow from the stage."""
+    sections = [section_key(name) for name in stage.sections]
+    return {
+        "name": stage.name,
+        "deps": [*sections, *(dg.AssetKey(name) for name in stage.upstreams)],
+        "code_version": stage.code_version,
+        "partitions_def": SUBJECTS,
+        "automation_condition": SYNC,
+        "owners": OWNERS,
+    }
+
+
+def materialize_stage(
+    context: dg.AssetExecutionContext,
+    stage: Stage,
+    builder: Builder,
+    *,
+    subject_files: SubjectFiles,
+    warehouse: Warehouse,
+    force: bool,
+) -> dg.MaterializeResult[None]:
+    """Build the stage of this partition's subject, unless it is built, and show it."""
+    subject = subject_files.load()[context.partition_key]
+    store = warehouse.open()
+    built = build_stage(stage, subject, store=store, builder=builder, force=force)
+    if built.was_fresh:
+        context.log.info("%s of %s is up to date, nothing was run", stage.name, subject.name)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(built.record.data_version),
+        metadata=_metadata(built, store),
+    )
+
+
+def is_asked_for_alone(context: dg.AssetExecutionContext) -> bool:
+    """Whether this run was asked for this asset and no other."""
+    selection = context.run.asset_selection
+    return context.run.job_name == "rescrape" or selection == {context.asset_key}
+
+
+def picture(content: bytes, alt: str) -> dg.MetadataValue[str]:
+    """A small picture that the Dagster UI shows in place."""
+    encoded = base64.b64encode(content).decode()
+    return dg.MetadataValue.md(f"![{alt}](data:image/jpeg;base64,{encoded})")
+
+
+def _metadata(built: Built, store: Store) -> Mapping[str, Any]:
+    record = built.record
+    summary = record.summary
+    metadata: dict[str, Any] = {
+        "cache": "hit" if built.was_fresh else "miss",
+        "num_in": summary.num_in,
+        "num_out": summary.num_out,
+        "num_rejected": sum(summary.rejections.values()),
+        **{f"measure/{name}": value for name, value in summary.measures.items()},
+        **{f"seconds/{name}": value for name, value in summary.timings_s.items()},
+        **_pictures(record, Versions(store)),
+        **_places(record, store),
+    }
+    if summary.rejections:
+        metadata["rejections"] = _rejection_table(summary.rejections)
+    return metadata
+
+
+def _rejection_table(rejections: Mapping[str, int]) -> dg.MetadataValue[Any]:
+    records = [dg.TableRecord({"reason": r, "count": n}) for r, n in rejections.items()]
+    columns = [dg.TableColumn("reason", "string"), dg.TableColumn("count", "int")]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+
+
+def _pictures(record: Record, versions: Versions) -> dict[str, dg.MetadataValue[str]]:
+    names = [name for name in record.files if name.endswith(PICTURES)]
+    contents = {name: versions.read(record, name) for name in names}
+    return {
+        f"picture/{name.rpartition('.')[0]}": picture(content, name)
+        for name, content in contents.items()
+        if len(content) <= MAX_PICTURE_BYTES
+    }
+
+
+def _places(record: Record, store: Store) -> dict[str, dg.MetadataValue[str]]:
+    shown = [name for name in record.files if name == MANIFEST or name.endswith(".mp4")]
+    key = Versions(store).key
+    return {
+        f"file/{name}": dg.MetadataValue.path(store.address(key(record, name))) for name in shown
+    }

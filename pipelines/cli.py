@@ -1,0 +1,168 @@
+"""The command `wunderkammer`. Dagster is imported only by the commands that run something."""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from wunderkammer.scratch import scratch_folder
+from wunderkammer.stages import STAGES
+from wunderkammer.staleness import StepState, assess, steps_to_run
+from wunderkammer.storage.store import open_store
+from wunderkammer.storage.versions import Versions
+from wunderkammer.subject import SubjectError, SubjectFolder, load_subjects, subjects_folder
+
+app = typer.Typer(
+    help="Grow an image collection into a GAN.", no_args_is_help=True, add_completion=False
+)
+STYLES = {"fresh": "green", "stale": "yellow", "missing": "cyan", "failed": "red"}
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.command()
+def status(
+    subjects: Annotated[list[str] | None, typer.Argument(help="All, if none is named.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show each asset of each subject: fresh, stale (and why), missing or failed."""
+    folder = _load()
+    names = subjects or sorted(folder.subjects)
+    steps = [step for name in names for step in _assess(folder, name)]
+    if as_json:
+        typer.echo(json.dumps([asdict(step) for step in steps], indent=1))
+    else:
+        Console().print(_table(steps))
+    if not subjects:
+        for problem in folder.problems:
+            typer.echo(str(problem), err=True)
+
+
+@app.command()
+def refresh(
+    subjects: Annotated[list[str], typer.Argument(help="The subjects to bring up to date.")],
+    dry_run: Annotated[bool, typer.Option(help="Only print what would run, and why.")] = False,
+    rescrape: Annotated[bool, typer.Option(help="Ask the source again first.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring subjects up to date: run their stale steps, and no other."""
+    folder = _load()
+    plans = {name: steps_to_run(_assess(folder, name)) for name in subjects}
+    if not dry_run:
+        for name in subjects:
+            plans[name] = _refresh(name, rescrape=rescrape, quiet=as_json)
+    _print_steps(plans, as_json=as_json, done=not dry_run)
+
+
+@app.command()
+def demo() -> None:
+    """Materialize the whole chain for the embedded subject `patchwork`."""
+    _refresh("patchwork", rescrape=False, quiet=False)
+    typer.echo("\npatchwork is up to date. Look at:")
+    for what, where in _places("patchwork"):
+        typer.echo(f"  {what:<18}{where}")
+    typer.echo("\nThe Dagster UI: make up, then open http://127.0.0.1:3000")
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    tensorboard_port: Annotated[int, typer.Option(help="Port of TensorBoard.")] = 6006,
+) -> None:
+    """Start the Dagster UI and daemon, and TensorBoard, on this machine's loopback address."""
+    from pipelines.serve import serve
+
+    logs = scratch_folder(open_store()) / "tensorboard"
+    raise typer.Exit(serve(port=port, tensorboard_port=tensorboard_port, tensorboard_logs=logs))
+
+
+def _load() -> SubjectFolder:
+    try:
+        return load_subjects(subjects_folder())
+    except FileNotFoundError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+
+
+def _assess(folder: SubjectFolder, name: str) -> list[StepState]:
+    try:
+        return assess(folder[name], Versions(open_store()))
+    except SubjectError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+
+
+def _refresh(name: str, *, rescrape: bool, quiet: bool) -> list[StepState]:
+    # Dagster's own log goes to the run, which the UI shows; the terminal gets a line a step.
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    from pipelines.instance import open_instance
+    from pipelines.refresh import RefreshError
+    from pipelines.refresh import refresh as run_stale
+
+    def say(line: str) -> None:
+        typer.echo(line, err=quiet)
+
+    try:
+        with open_instance() as instance:
+            return run_stale(instance, name, rescrape=rescrape, say=say)
+    except (RefreshError, SubjectError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+def _print_steps(plans: dict[str, list[StepState]], *, as_json: bool, done: bool) -> None:
+    if as_json:
+        plain = [
+            {"subject": name, "steps": [{"asset": s.asset, "cause": s.cause} for s in steps]}
+            for name, steps in plans.items()
+        ]
+        typer.echo(json.dumps(plain[0] if len(plain) == 1 else plain, indent=1))
+        return
+    for name, steps in plans.items():
+        if not steps:
+            typer.echo(f"{name} is up to date, nothing {'was' if done else 'would be'} run")
+        elif not done:
+            for step in steps:
+                typer.echo(f"{name}: {step.asset} ({step.cause})")
+
+
+def _table(steps: list[StepState]) -> Table:
+    table = Table("subject", "asset", "state", "cause")
+    for step in steps:
+        first = step.asset == STAGES[0].name
+        state = f"[{STYLES[step.state]}]{step.state}[/]"
+        table.add_row(step.subject if first else "", step.asset, state, step.cause)
+    return table
+
+
+def _places(name: str) -> list[tuple[str, Path | str]]:
+    """The files of a finished subject that a person wants to see."""
+    store = open_store()
+    versions = Versions(store)
+    wanted = {
+        "the film": ("interpolation_video", "film.mp4"),
+        "its poster": ("interpolation_video", "poster.jpg"),
+        "the sample grid": ("trained_checkpoint", "grid.jpg"),
+        "the loss": ("trained_checkpoint", "loss.png"),
+        "crops kept": ("filtered_crops", "kept.jpg"),
+        "crops refused": ("filtered_crops", "rejected.jpg"),
+        "the training set": ("deduped_shards", "kept.jpg"),
+        "its duplicates": ("deduped_shards", "rejected.jpg"),
+    }
+    found: list[tuple[str, Path | str]] = []
+    for what, (stage, file) in wanted.items():
+        record = versions.current(name, stage)
+        if record is not None and file in record.files:
+            key = versions.key(record, file)
+            found.append((what, store.path(key) or store.address(key)))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,51 @@
+"""Runs in processes of the code server, whose death is noticed.
+
+Dagster's default launcher has no health check: after a reboot, or the death of the code server,
+its run stays STARTED for ever and keeps its slot of the pool `gpu`.
+"""
+
+import psutil
+from dagster import DagsterEventType, DagsterRun, DefaultRunLauncher
+from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+
+# The event is written a moment after the process has started, never before.
+CLOCK_SLACK_S = 2.0
+
+
+class WatchedRunLauncher(DefaultRunLauncher):
+    """`DefaultRunLauncher` that knows whether the process of a run still lives."""
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """Asks the run-monitoring daemon to call `check_run_worker_health`."""
+        return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """FAILED if the run's process is gone, or its pid now belongs to a younger one."""
+        worker = self._worker(run.run_id)
+        if worker is None:
+            return CheckRunHealthResult(WorkerStatus.UNKNOWN, "the run names no process")
+        pid, seen_at = worker
+        try:
+            process = psutil.Process(pid)
+            alive = (
+                process.status() != psutil.STATUS_ZOMBIE
+                and process.create_time() <= seen_at + CLOCK_SLACK_S
+            )
+        except psutil.NoSuchProcess:
+            alive = False
+        if alive:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"process {pid} of the run is gone")
+
+    def _worker(self, run_id: str) -> tuple[int, float] | None:
+        """The pid that the run's newest engine event names, and that event's time."""
+        records = self._instance.get_records_for_run(
+            run_id, of_type=DagsterEventType.ENGINE_EVENT, ascending=False
+        ).records
+        for record in records:
+            event = record.event_log_entry.get_dagster_event()
+            pid = event.engine_event_data.metadata.get("pid")
+            if pid is not None:
+                return int(str(pid.value)), record.event_log_entry.timestamp
+        return None

@@ -1,0 +1,76 @@
+"""Bring a subject up to date, one step a run, looking again after each what is still stale.
+
+A step at a time is what makes early cut-off exact: after a step whose content came out the same,
+nothing downstream is stale any more, so nothing more is run.
+"""
+
+from collections.abc import Callable
+
+import dagster as dg
+
+from pipelines.definitions import defs
+from pipelines.jobs import CHAIN
+from pipelines.sensors import sync_subjects
+from resources.subjects import SubjectFiles
+from resources.warehouse import Warehouse
+from wunderkammer.stages import RAW_SCRAPE
+from wunderkammer.staleness import StepState, assess, steps_to_run
+from wunderkammer.storage.versions import Versions
+
+Say = Callable[[str], None]
+
+
+class RefreshError(RuntimeError):
+    """A step failed; what was built before it stays."""
+
+
+def refresh(
+    instance: dg.DagsterInstance, subject: str, *, rescrape: bool, say: Say
+) -> list[StepState]:
+    """Run the stale steps of `subject`; returns those that ran.
+
+    Raises:
+        RefreshError: a step or one of its checks failed.
+        SubjectError: there is no such subject, or its file is wrong.
+    """
+    ran: list[StepState] = []
+    if rescrape:
+        step = StepState(subject, RAW_SCRAPE.name, "stale", "asked to rescrape")
+        _run(instance, step, force=True, say=say)
+        ran.append(step)
+    while steps := stale_steps(subject):
+        step = steps[0]
+        if any(done.asset == step.asset for done in ran if done.cause != "asked to rescrape"):
+            raise RefreshError(
+                f"{step.asset} of {subject!r} ran and is still {step.state}: {step.cause}"
+            )
+        _run(instance, step, force=False, say=say)
+        ran.append(step)
+    return ran
+
+
+def stale_steps(subject: str) -> list[StepState]:
+    """What a refresh would run now, in order, with the cause of each."""
+    recipe = SubjectFiles().load()[subject]
+    return steps_to_run(assess(recipe, Versions(Warehouse().open())))
+
+
+def _run(instance: dg.DagsterInstance, step: StepState, *, force: bool, say: Say) -> None:
+    say(f"{step.subject}: {step.asset} ({step.cause})")
+    folder = SubjectFiles().load()
+    sync_subjects(instance, folder)
+    # The rest of the chain is left out: an upstream that is fresh must not run again.
+    result = defs.resolve_job_def(CHAIN.name).execute_in_process(
+        instance=instance,
+        partition_key=step.subject,
+        asset_selection=[dg.AssetKey(step.asset)],
+        run_config={"ops": {step.asset: {"config": {"force": force}}}},
+        raise_on_error=False,
+    )
+    if result.success:
+        return
+    faults = [
+        str(event.event_specific_data.error.cause or event.event_specific_data.error)
+        for event in result.filter_events(lambda event: event.is_step_failure)
+    ]
+    raise RefreshError(f"{step.asset} of {step.subject!r} failed: {' '.join(faults)}")

@@ -1,0 +1,97 @@
+"""The subject files become partitions, and their sections observed data versions."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from assets.recipe import section_key
+from pipelines.partitions import SUBJECTS
+from resources.subjects import SubjectFiles
+from wunderkammer.subject import SECTIONS, Subject, SubjectFolder
+
+Digests = dict[str, dict[str, str]]
+
+
+def digests_of(subjects: Mapping[str, Subject]) -> Digests:
+    """The digest of every section of every subject."""
+    return {
+        name: {section: subject.spec.section_digest(section) for section in SECTIONS}
+        for name, subject in subjects.items()
+    }
+
+
+def observations(seen: Digests, present: Digests) -> Iterator[dg.AssetObservation]:
+    """One observation a section that differs from what was last seen."""
+    for subject, sections in sorted(present.items()):
+        for section, digest in sections.items():
+            if seen.get(subject, {}).get(section) != digest:
+                yield dg.AssetObservation(
+                    asset_key=section_key(section),
+                    partition=subject,
+                    tags={"dagster/data_version": digest},
+                )
+
+
+def partition_changes(folder: SubjectFolder, known: set[str]) -> tuple[list[str], list[str]]:
+    """Subjects to add and to drop. A file that is broken just now keeps its partition."""
+    broken = {Path(problem.file).stem for problem in folder.problems}
+    present = set(folder.subjects)
+    return sorted(present - known), sorted(known - present - broken)
+
+
+def sync_subjects(instance: dg.DagsterInstance, folder: SubjectFolder) -> None:
+    """Do at once what the sensor does at its next tick."""
+    known = set(instance.get_dynamic_partitions(str(SUBJECTS.name)))
+    added, dropped = partition_changes(folder, known)
+    if added:
+        instance.add_dynamic_partitions(str(SUBJECTS.name), added)
+    for name in dropped:
+        instance.delete_dynamic_partition(str(SUBJECTS.name), name)
+    for event in observations(_observed(instance, folder), digests_of(folder.subjects)):
+        instance.report_runless_asset_event(event)
+
+
+def _observed(instance: dg.DagsterInstance, folder: SubjectFolder) -> Digests:
+    seen: Digests = {name: {} for name in folder.subjects}
+    for section in SECTIONS:
+        for name in folder.subjects:
+            records = instance.fetch_observations(
+                dg.AssetRecordsFilter(asset_key=section_key(section), asset_partitions=[name]),
+                limit=1,
+            ).records
+            tags = records[0].asset_observation if records else None
+            if tags is not None and tags.tags:
+                seen[name][section] = tags.tags.get("dagster/data_version", "")
+    return seen
+
+
+@dg.sensor(
+    name="subject_files",
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Follows the folder of subject files: partitions, and versions of their sections.",
+)
+def subject_files_sensor(
+    context: dg.SensorEvaluationContext, subject_files: SubjectFiles
+) -> dg.SensorResult:
+    """Add and drop partitions, observe changed sections, log what is wrong with a file."""
+    folder = subject_files.load()
+    for problem in folder.problems:
+        log = context.log.info if problem.not_available_yet else context.log.warning
+        log("%s", problem)
+    known = set(context.instance.get_dynamic_partitions(str(SUBJECTS.name)))
+    added, dropped = partition_changes(folder, known)
+    seen: Digests = json.loads(context.cursor) if context.cursor else {}
+    present = digests_of(folder.subjects)
+    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    if added:
+        requests.append(SUBJECTS.build_add_request(added))
+    if dropped:
+        requests.append(SUBJECTS.build_delete_request(dropped))
+    return dg.SensorResult(
+        dynamic_partitions_requests=requests,
+        asset_events=list(observations(seen, present)),
+        cursor=json.dumps(present, sort_keys=True),
+    )

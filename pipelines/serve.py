@@ -1,0 +1,53 @@
+"""The Dagster UI and daemon, and TensorBoard, as one foreground command."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from pipelines.instance import PROJECT, dagster_home
+
+HOST = "127.0.0.1"
+STOP_TIMEOUT_S = 30.0
+
+
+def serve(*, port: int, tensorboard_port: int, tensorboard_logs: Path) -> int:
+    """Run until one of the two ends or a signal comes; stop both. Returns an exit code."""
+    home = dagster_home()
+    tensorboard_logs.mkdir(parents=True, exist_ok=True)
+    environ = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    binaries = Path(sys.executable).parent
+    dagster = [binaries / "dagster", "dev", "--workspace", PROJECT / "workspace.yaml"]
+    tensorboard = [binaries / "tensorboard", "--logdir", tensorboard_logs]
+    commands = [
+        [*dagster, "--host", HOST, "--port", str(port)],
+        [*tensorboard, "--host", HOST, "--port", str(tensorboard_port)],
+    ]
+    children = [subprocess.Popen(command, cwd=PROJECT, env=environ) for command in commands]
+    print(f"Dagster UI: http://{HOST}:{port}   TensorBoard: http://{HOST}:{tensorboard_port}")
+    stopped = _Flag()
+    signal.signal(signal.SIGINT, stopped.set)
+    signal.signal(signal.SIGTERM, stopped.set)
+    while not stopped.is_set and all(child.poll() is None for child in children):
+        time.sleep(0.2)
+    failed = [child.returncode for child in children if child.returncode]
+    for child in children:
+        if child.poll() is None:
+            child.send_signal(signal.SIGINT)
+    for child in children:
+        child.wait(timeout=STOP_TIMEOUT_S)
+    return failed[0] if failed else 0
+
+
+class _Flag:
+    """Set by a signal handler."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def set(self, _signal: int, _frame: FrameType | None) -> None:
+        """Note that the signal came."""
+        self.is_set = True

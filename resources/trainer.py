@@ -1,0 +1,103 @@
+"""Training in a process of its own, watched through Dagster Pipes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+from wunderkammer.gan.job import TrainingJob, collect_training, plan_training
+
+from wunderkammer.build import StageInputs
+from wunderkammer.scratch import scratch_folder
+from wunderkammer.storage.versions import Draft
+
+POLL_S = 1.0
+
+
+class Trainer(dg.ConfigurableResource[None]):
+    """Where and how a training runs.
+
+    `device` is "auto", "cpu", "cuda" or "cuda:1"; unset, `WUNDERKAMMER_DEVICE` or "auto".
+    `stop_timeout_s` is how long a stopped training may take to write its checkpoint.
+    """
+
+    device: str | None = None
+    tensorboard_url: str = "http://127.0.0.1:6006"
+    stop_timeout_s: float = 120.0
+
+    def train(self, context: dg.AssetExecutionContext, inputs: StageInputs) -> Draft:
+        """Run the training of `inputs` to its end and collect the checkpoint.
+
+        Raises:
+            RuntimeError: the process failed; its own output is in the run's log.
+        """
+        device = self.device or os.environ.get("WUNDERKAMMER_DEVICE") or "auto"
+        job = plan_training(inputs, device=device, scratch=scratch_folder(inputs.store))
+        with TemporaryDirectory(prefix="wunderkammer-") as folder:
+            file = Path(folder) / "job.json"
+            file.write_text(job.model_dump_json())
+            self._run(context, job, file)
+        return collect_training(inputs, job)
+
+    def _run(self, context: dg.AssetExecutionContext, job: TrainingJob, file: Path) -> None:
+        with dg.open_pipes_session(
+            context=context,
+            context_injector=dg.PipesTempFileContextInjector(),
+            message_reader=dg.PipesTempFileMessageReader(),
+        ) as session:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "wunderkammer.gan.train", str(file)],
+                env={**os.environ, **session.get_bootstrap_env_vars()},
+            )
+            shown = 0
+            try:
+                while True:
+                    try:
+                        code: int | None = process.wait(timeout=POLL_S)
+                    except subprocess.TimeoutExpired:
+                        code = None
+                    messages = session.message_handler.get_custom_messages()
+                    for message in messages[shown:]:
+                        _report(context, message, self.tensorboard_url)
+                    shown = len(messages)
+                    if code is not None:
+                        break
+            except DagsterExecutionInterruptedError:
+                context.log.info("stopping: the training writes a checkpoint first")
+                raise
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+                    process.wait(timeout=self.stop_timeout_s)
+        if code != 0:
+            raise RuntimeError(
+                f"the training of {job.subject!r} ended with exit code {code}; the run's log tells "
+                f"why; materialize trained_checkpoint again to go on from its last checkpoint"
+            )
+
+
+def _report(
+    context: dg.AssetExecutionContext, message: Mapping[str, Any], tensorboard_url: str
+) -> None:
+    """Note a tick as an observation, which the asset's page shows while the training runs."""
+    if message.get("kind") != "tick":
+        return
+    metadata: dict[str, Any] = {
+        "kimg": message["kimg"],
+        **message["metrics"],
+        "tensorboard": dg.MetadataValue.url(tensorboard_url),
+    }
+    if message["grid_jpeg_base64"]:
+        metadata["grid"] = dg.MetadataValue.md(
+            f"![grid](data:image/jpeg;base64,{message['grid_jpeg_base64']})"
+        )
+    context.log_event(
+        dg.AssetObservation(
+            asset_key=context.asset_key, partition=context.partition_key, metadata=metadata
+        )
+    )

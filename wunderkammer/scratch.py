@@ -1,0 +1,16 @@
+"""Working files that are no part of any version: TensorBoard's logs, files being written."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from wunderkammer.storage.store import Store
+
+
+def scratch_folder(store: Store, environ: Mapping[str, str] = os.environ) -> Path:
+    """`WUNDERKAMMER_SCRATCH`, else `scratch/` of a store on a disk, else `data/scratch/`."""
+    named = environ.get("WUNDERKAMMER_SCRATCH")
+    if named:
+        return Path(named).expanduser()
+    root = store.root if store.root is not None else Path(__file__).parents[1] / "data"
+    return root / "scratch"
