@@ -17,8 +17,6 @@ from wunderkammer.sources.item import (
 )
 from wunderkammer.sources.params import FolderParams
 
-MB = 1_000_000
-
 
 @dataclass(frozen=True, kw_only=True)
 class FileItem(SourceItem):
@@ -129,7 +127,7 @@ class Folder:
             return _refused(path, "not_a_regular_file")
         if status.st_size == 0:
             return _refused(path, "empty")
-        max_bytes = int(self.params.max_file_mb * MB)
+        max_bytes = self.params.max_bytes
         if status.st_size > max_bytes:
             return _refused(path, "too_large", f"{status.st_size} bytes, allowed: {max_bytes}")
         labelled = self.params.label_from_folder and parents

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from wunderkammer.params import Params
 
+MB = 1_000_000
+GB = 1000 * MB
+
 
 class SourceLimits(Params):
     """Caps that every source obeys; a file beyond one is a counted rejection."""
@@ -14,9 +17,24 @@ class SourceLimits(Params):
     max_file_mb: Annotated[float, Field(gt=0)] = 64.0
     max_megapixels: Annotated[float, Field(gt=0)] = 178.0
 
+    @property
+    def max_bytes(self) -> int:
+        """The largest file that is read."""
+        return int(self.max_file_mb * MB)
+
+    @property
+    def max_pixels(self) -> int:
+        """The largest picture that is decoded."""
+        return int(self.max_megapixels * MB)
+
 
 class FolderParams(SourceLimits):
-    """Every file under a folder, however deep. A relative path starts at the subject file."""
+    """Every file under a folder, however deep. A relative path starts at the subject file.
+
+    `include` holds patterns of paths below the folder: `*` and `?` match within one part of a path,
+    `**` as a part of its own any number of parts (`**/*.jpg`: at any depth). With
+    `label_from_folder`, the first folder below `path` is a file's label.
+    """
 
     kind: Literal["folder"]
     path: str
@@ -25,26 +43,34 @@ class FolderParams(SourceLimits):
 
 
 class ArchiveParams(SourceLimits):
-    """The members of one zip or tar file. A relative path starts at the subject file."""
+    """The members of one zip or tar file. A relative path starts at the subject file.
+
+    A member that unpacks to more than `max_ratio` times its packed size is refused, and so is all
+    that comes after `max_total_gb` of unpacked data.
+    """
 
     kind: Literal["archive"]
     path: str
     max_total_gb: Annotated[float, Field(gt=0)] = 100.0
     max_ratio: Annotated[float, Field(gt=1)] = 200.0
+    label_from_folder: bool = False
 
 
 class UrlsParams(SourceLimits):
-    """A CSV or Parquet list: column `url`; optional `licence`, `author`, `landing_page`, `group`.
+    """A CSV or Parquet list with a column `url`, and if it has them `landing_page`, `author`,
+    `licence`, `licence_url`, `title`, `label`, `group`.
 
     `contact` (an e-mail address or a page) goes into the User-Agent, so that a site's owner can
     reach the person who fetches. `allow_loopback_ports` names the ports of this machine that may
-    be fetched from (a mirror, a test); every other private address is refused.
+    be fetched from (a mirror, a test); every other private address is refused. A download that
+    is silent for `timeout_s`, or takes more than `max_download_s`, has failed.
     """
 
     kind: Literal["urls"]
     path: str
-    contact: Annotated[str, Field(min_length=5)]
+    contact: Annotated[str, Field(min_length=5, pattern="^[ -~]+$")]
     timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    max_download_s: Annotated[float, Field(gt=0)] = 300.0
     num_tries: Annotated[int, Field(ge=1, le=10)] = 4
     max_connections: Annotated[int, Field(ge=1, le=64)] = 16
     max_connections_per_host: Annotated[int, Field(ge=1, le=16)] = 4
