@@ -57,7 +57,9 @@ def _with_alpha_channel(image: Image.Image, key: object) -> Image.Image:
 
 def _split_deep(image: Image.Image, key: object) -> tuple[Image.Image, Image.Image | None]:
     values = np.asarray(image)
-    grey = Image.fromarray(_to_8_bits(values, white=_white(image)))
+    is_short = values.dtype.kind == "u" and values.dtype.itemsize == 2
+    bytes_HW = _scale(values, white=_white(image)) if is_short else _stretch(values)
+    grey = Image.fromarray(bytes_HW)
     if not isinstance(key, int):
         return grey, None
     return grey, Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8))
@@ -70,28 +72,28 @@ def _white(image: Image.Image) -> int:
     return int(2 ** min(max(num_bits, 1), 16) - 1)
 
 
-def _to_8_bits(values: npt.NDArray[np.generic], *, white: int) -> npt.NDArray[np.uint8]:
-    """Scale a grey picture so that nothing is clipped and order is kept."""
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        steps = np.minimum(np.arange(2**16), white) * (255.0 / white)
-        return np.rint(steps).astype(np.uint8)[values]
-    return _stretch(values.astype(np.float32))
+def _scale(shorts: npt.NDArray[np.uint16], *, white: int) -> npt.NDArray[np.uint8]:
+    steps = np.rint(np.minimum(np.arange(2**16), white) * (255.0 / white))
+    return np.take(steps.astype(np.uint8), shorts)
 
 
-def _stretch(grey: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """The same for numbers whose white no format fixes.
+def _stretch(numbers: npt.NDArray[np.int32 | np.float32]) -> npt.NDArray[np.uint8]:
+    """To 8 bits where no format fixes what white is; nothing is clipped, and order is kept.
 
     Black is 0 and white is 1 (fractions only), 255 or 65,535, the first that holds all values.
     Where even that fails (negative or larger values), the picture's own range is spread.
     """
+    grey = numbers.astype(np.float32)
     np.nan_to_num(grey, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(grey.min()), float(grey.max())
     fitting = [white for white in (1.0, 255.0, 65535.0) if low >= 0 and high <= white]
     if fitting:
         low, high = 0.0, fitting[0]
-    grey -= low
-    grey *= 255.0 / (high - low)
-    return np.rint(grey).astype(np.uint8)
+    # Scaled before the shift, and never by infinity: float32 must hold every step.
+    scale = 255.0 / max(high - low, 1e-30)
+    grey *= scale
+    grey -= low * scale
+    return np.rint(grey.clip(0, 255)).astype(np.uint8)
 
 
 def _to_srgb(image: Image.Image, icc_profile: object) -> Image.Image:
