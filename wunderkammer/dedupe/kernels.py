@@ -1,0 +1,81 @@
+"""The two loops of the duplicate search that numba compiles, on first use and once a machine.
+
+Importing this module neither imports numba nor compiles.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The compiled functions; their arguments are described where they are defined, below."""
+
+    compare_buckets: Callable[..., Any]
+    drop_neighbours: Callable[..., Any]
+
+
+@cache
+def kernels() -> Kernels:
+    """Compile both, or load them from numba's cache where one can be kept."""
+    buckets = "i8(u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8[:, ::1])"
+    neighbours = "i8[::1](i8[:, ::1], i8)"
+    return Kernels(_compiled(_compare_buckets, buckets), _compiled(_drop_neighbours, neighbours))
+
+
+def _compiled(function: Callable[..., Any], signature: str) -> Callable[..., Any]:
+    from numba import njit
+
+    try:
+        compiled: Callable[..., Any] = njit(signature, cache=True)(function)
+    except RuntimeError as error:
+        # A read-only install without a writable home folder: compile anew in each process.
+        if "cannot cache" not in str(error):
+            raise
+        compiled = njit(signature)(function)
+    return compiled
+
+
+def _compare_buckets(hashes, ids, starts, filled, masks, max_distance, pairs):  # type: ignore[no-untyped-def]
+    """How many hashes in near buckets differ in at most `max_distance` bits.
+
+    `hashes` and `ids` lie bucket by bucket: bucket b is `starts[b]` to `starts[b + 1]`, `filled`
+    are the buckets that hold something, and bucket b is compared with bucket b ^ mask. `pairs`
+    [P, 2] takes the ids, as many as fit: an array that grows would slow the inner loop tenfold.
+    """
+    num_pairs = 0
+    for bucket in filled:
+        for mask in masks:
+            other = bucket ^ mask
+            if other < bucket:
+                continue
+            for a in range(starts[bucket], starts[bucket + 1]):
+                first = a + 1 if other == bucket else starts[other]
+                for b in range(first, starts[other + 1]):
+                    # Population count (Warren, Hacker's Delight, figure 5-2): one instruction.
+                    x = hashes[a] ^ hashes[b]
+                    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+                    twos = (x >> np.uint64(2)) & np.uint64(0x3333333333333333)
+                    x = (x & np.uint64(0x3333333333333333)) + twos
+                    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+                    x = (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+                    if np.int64(x) <= max_distance:
+                        if num_pairs < len(pairs):
+                            pairs[num_pairs, 0] = min(ids[a], ids[b])
+                            pairs[num_pairs, 1] = max(ids[a], ids[b])
+                        num_pairs += 1
+    return num_pairs
+
+
+def _drop_neighbours(pairs, num_items):  # type: ignore[no-untyped-def]
+    """Each item's first kept neighbour, or -1; `pairs` are (i < j), sorted by i."""
+    witnesses = np.full(num_items, -1, np.int64)
+    for p in range(len(pairs)):
+        i, j = pairs[p, 0], pairs[p, 1]
+        if witnesses[i] < 0 and witnesses[j] < 0:
+            witnesses[j] = i
+    return witnesses
