@@ -16,6 +16,7 @@ from wunderkammer.stages import (
     Stage,
 )
 from wunderkammer.storage.store import Store
+from wunderkammer.storage.versions import Versions
 from wunderkammer.subject import Subject
 
 # Says what is wrong, or None.
@@ -34,7 +35,11 @@ def _check(stage: Stage, name: str, description: str, verify: Verify) -> dg.Asse
         context: dg.AssetCheckExecutionContext, subject_files: SubjectFiles, warehouse: Warehouse
     ) -> dg.AssetCheckResult:
         subject = subject_files.load()[context.partition_key]
-        fault = verify(subject, warehouse.open())
+        store = warehouse.open()
+        fault = verify(subject, store)
+        record = Versions(store).current(subject.name, stage.name)
+        if fault is not None and record is not None:
+            Versions(store).disown(record, f"check {name}: {fault}")
         return dg.AssetCheckResult(passed=fault is None, description=fault or "holds")
 
     return check

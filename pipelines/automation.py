@@ -17,6 +17,7 @@ SYNC = (
     & ~AC.any_deps_missing()
     & ~AC.any_deps_in_progress()
     & ~AC.in_progress()
+    & AC.all_deps_blocking_checks_passed()
 ).with_label("sync")
 
 AUTOMATION = dg.AutomationConditionSensorDefinition(
@@ -24,5 +25,7 @@ AUTOMATION = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.all(),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=5,
+    # A backfill moves on every half minute only; a run a subject starts at once.
+    emit_backfills=False,
     description="Runs each stale step of each subject, one hop a tick.",
 )

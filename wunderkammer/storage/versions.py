@@ -176,6 +176,14 @@ class Versions:
         """Remove the note."""
         self.store.delete(f"{self.home(subject, stage)}/attempt.json")
 
+    def disown(self, record: Record, fault: str) -> None:
+        """Show a finished version that turned out faulty as failed; the next run builds anew."""
+        self.store.delete(
+            f"{self.home(record.subject, record.stage)}/built/{record.fingerprint}.json"
+        )
+        attempt = self.begin(record.subject, record.stage, record.fingerprint)
+        self.fail(record.subject, record.stage, attempt, fault)
+
     def attempt(self, subject: str, stage: str) -> Attempt | None:
         """The run under way or the one that failed, or None if the last one succeeded."""
         content = self.store.find(f"{self.home(subject, stage)}/attempt.json")

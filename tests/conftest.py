@@ -1,0 +1,67 @@
+"""Fixtures that many tests share."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+TINY_RECIPE = {
+    "scrape": {
+        "kind": "patchwork",
+        "num_quilts": 40,
+        "side_px": 48,
+        "num_near_duplicates": 4,
+        "num_off_subject": 3,
+        "num_too_small": 2,
+        "num_broken": 2,
+    },
+    "filter": {"kind": "square", "min_side_px": 24, "size_px": 16, "max_aspect": 1.6},
+    "dedupe": {"max_distance": 4},
+    "shard": {"resolution_px": 16},
+    "train": {
+        "kind": "stylegan2",
+        "network": "tiny",
+        "total_kimg": 0.064,
+        "batch_size": 8,
+        "tick_kimg": 0.016,
+        "snapshot_ticks": 1,
+    },
+    "video": {"num_keyframes": 3, "frames_per_leg": 4, "fps": 8, "side_px": 32},
+}
+
+
+class Workplace:
+    """A folder of subject files, a store and a Dagster home of one test's own."""
+
+    def __init__(self, root: Path) -> None:
+        self.subjects = root / "subjects"
+        self.data = root / "data"
+        self.home = root / "home"
+        self.subjects.mkdir()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "WUNDERKAMMER_SUBJECTS": str(self.subjects),
+            "WUNDERKAMMER_DATA": str(self.data),
+            "DAGSTER_HOME": str(self.home),
+        }
+
+    def write(self, name: str, **changes: dict[str, object]) -> Path:
+        """Write `<name>.yaml`: the tiny recipe with the settings of some sections changed."""
+        recipe = {section: dict(settings) for section, settings in TINY_RECIPE.items()}
+        for section, settings in changes.items():
+            recipe[section] = {**recipe.get(section, {}), **settings}
+        file = self.subjects / f"{name}.yaml"
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(yaml.safe_dump(recipe, sort_keys=False))
+        temporary.replace(file)
+        return file
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    place = Workplace(tmp_path)
+    for name, value in place.environ.items():
+        monkeypatch.setenv(name, value)
+    return place

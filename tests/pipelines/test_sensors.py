@@ -1,0 +1,76 @@
+import json
+
+import dagster as dg
+import pytest
+
+from pipelines.partitions import SUBJECTS
+from pipelines.sensors import subject_files_sensor, sync_subjects
+from resources.subjects import SubjectFiles
+
+
+def tick(instance, cursor=None):
+    context = dg.build_sensor_context(
+        instance=instance, cursor=cursor, resources={"subject_files": SubjectFiles()}
+    )
+    return subject_files_sensor(context)
+
+
+def observed(result):
+    return {(e.partition, e.asset_key.path[-1]) for e in result.asset_events}
+
+
+@pytest.fixture
+def instance():
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+def test_a_new_file_becomes_a_partition_with_every_section_observed(workplace, instance):
+    workplace.write("corgi")
+    result = tick(instance)
+    (request,) = result.dynamic_partitions_requests
+    assert request.partition_keys == ["corgi"]
+    assert observed(result) == {
+        ("corgi", section)
+        for section in ("scrape", "detect", "filter", "dedupe", "shard", "train", "video")
+    }
+
+
+def test_an_edit_is_observed_for_its_section_and_subject_only(workplace, instance):
+    workplace.write("corgi")
+    workplace.write("foram")
+    cursor = tick(instance).cursor
+    workplace.write("corgi", filter={"min_side_px": 25})
+    assert observed(tick(instance, cursor)) == {("corgi", "filter")}
+
+
+def test_an_unchanged_folder_reports_nothing(workplace, instance):
+    workplace.write("corgi")
+    instance.add_dynamic_partitions(SUBJECTS.name, ["corgi"])
+    result = tick(instance, tick(instance).cursor)
+    assert not result.asset_events
+    assert not result.dynamic_partitions_requests
+
+
+def test_a_removed_file_drops_the_partition_and_a_broken_one_keeps_it(workplace, instance):
+    corgi, foram = workplace.write("corgi"), workplace.write("foram")
+    instance.add_dynamic_partitions(SUBJECTS.name, ["corgi", "foram"])
+    corgi.unlink()
+    foram.write_text("scrape: [not, a, section]")
+    (request,) = tick(instance).dynamic_partitions_requests
+    assert isinstance(request, dg.DeleteDynamicPartitionsRequest)
+    assert request.partition_keys == ["corgi"]
+
+
+def test_sync_does_at_once_what_the_sensor_does_and_does_it_once(workplace, instance):
+    workplace.write("corgi")
+    for _ in range(2):
+        sync_subjects(instance, SubjectFiles().load())
+    assert instance.get_dynamic_partitions(SUBJECTS.name) == ["corgi"]
+    key = dg.AssetKey(["config", "filter"])
+    records = instance.fetch_observations(key, limit=10).records
+    assert len(records) == 1
+    assert (
+        records[0].asset_observation.data_version
+        == json.loads(tick(instance).cursor)["corgi"]["filter"]
+    )
