@@ -1,0 +1,193 @@
+"""Checkpoints of a run in a store: complete or absent, the newest sound one found again.
+
+Layout below the run's prefix:
+
+    checkpoints/<images>-<hash>.safetensors   the tensors, named by their own SHA-256
+    checkpoints/<images>.json                 the facts, written last: it names the tensors' hash
+    grids/<images>.jpg                        samples at that moment
+
+Nothing here needs torch.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import Field, ValidationError
+from safetensors.numpy import load, save
+
+from wunderkammer.gan.presets import NetworkParams
+from wunderkammer.params import Params, digest
+from wunderkammer.storage.store import MissingObjectError, Store
+
+log = logging.getLogger(__name__)
+
+Tensors = Mapping[str, np.ndarray]
+
+
+class Tick(Params):
+    """Means over a stretch of training that ended after `num_images` images."""
+
+    num_images: int
+    measures: dict[str, float]
+    elapsed_s: float
+    images_per_s: float
+    memory_mb: float
+
+
+class Partial(Params):
+    """The sum of a measure over the tick under way, and how many values went in."""
+
+    total: float
+    count: int
+
+
+class Facts(Params):
+    """Everything of a checkpoint that is not a tensor.
+
+    `elapsed_s` and the times in `ticks` are for people; `digest` leaves them out.
+    """
+
+    format: int = 1
+    num_images: int
+    networks: NetworkParams
+    loader_seed: int
+    device: str
+    elapsed_s: float
+    num_training_images: int
+    ticks: tuple[Tick, ...] = ()
+    partials: dict[str, Partial] = Field(default_factory=dict)
+    digest: str = ""
+    tensors_key: str = ""
+    tensors_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A sound checkpoint as it was read back."""
+
+    facts: Facts
+    content: bytes
+
+    @property
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The tensors by name."""
+        return load(self.content)
+
+
+def checkpoint_digest(tensors: Tensors, *, counters: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of names, types, shapes and bytes of all tensors, and of the counters."""
+    hashes = {
+        name: (
+            str(array.dtype),
+            list(array.shape),
+            hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest(),
+        )
+        for name, array in tensors.items()
+    }
+    return digest({"tensors": hashes, "counters": dict(counters)})
+
+
+class Archive:
+    """The checkpoints below one prefix of a store. One process at a time may write."""
+
+    def __init__(self, store: Store, prefix: str) -> None:
+        self.store = store
+        self.prefix = prefix
+
+    def save(self, facts: Facts, tensors: Tensors, *, keep_last: int) -> Facts:
+        """Publish a checkpoint, then drop older ones beyond the `keep_last` newest.
+
+        Those with more images than this one (of a longer training) are left alone.
+        """
+        content = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+        sha256 = hashlib.sha256(content).hexdigest()
+        key = f"{self.prefix}/checkpoints/{facts.num_images:012d}-{sha256[:16]}.safetensors"
+        counters = {
+            "num_images": facts.num_images,
+            "loader_seed": facts.loader_seed,
+            "networks": facts.networks.canonical(),
+        }
+        done = facts.model_copy(
+            update={
+                "digest": checkpoint_digest(tensors, counters=counters),
+                "tensors_key": key,
+                "tensors_sha256": sha256,
+            }
+        )
+        self.store.write(key, content)
+        self.store.write(self._facts_key(facts.num_images), done.model_dump_json().encode())
+        self._retire(facts.num_images, keep_last=keep_last)
+        return done
+
+    def newest(self, *, at_most: int) -> Saved | None:
+        """The newest sound checkpoint of at most that many images; unsound ones are logged."""
+        numbers = sorted((n for n in self._numbers() if n <= at_most), reverse=True)
+        return next((saved for saved in map(self.find, numbers) if saved is not None), None)
+
+    def find(self, num_images: int) -> Saved | None:
+        """The checkpoint of exactly that many images, or None if it is absent or unsound."""
+        key = self._facts_key(num_images)
+        text = self.store.find(key)
+        if text is None:
+            return None
+        try:
+            facts = Facts.model_validate_json(text)
+            content = self.store.read(facts.tensors_key)
+        except ValidationError as error:
+            log.warning("checkpoint %s is not readable, skipped: %s", key, error)
+            return None
+        except MissingObjectError as error:
+            log.warning("checkpoint %s has lost its tensors %s, skipped", key, error)
+            return None
+        found = hashlib.sha256(content).hexdigest()
+        if found != facts.tensors_sha256:
+            expected = facts.tensors_sha256
+            log.warning("checkpoint %s: tensors hash to %s, not %s; skipped", key, found, expected)
+            return None
+        return Saved(facts, content)
+
+    def write_grid(self, num_images: int, jpeg: bytes) -> None:
+        """Keep the samples drawn after `num_images` images."""
+        self.store.write(self._grid_key(num_images), jpeg)
+
+    def read_grid(self, num_images: int) -> bytes:
+        """The samples drawn after `num_images` images.
+
+        Raises:
+            MissingObjectError: none were drawn then.
+        """
+        return self.store.read(self._grid_key(num_images))
+
+    def _facts_key(self, num_images: int) -> str:
+        return f"{self.prefix}/checkpoints/{num_images:012d}.json"
+
+    def _grid_key(self, num_images: int) -> str:
+        return f"{self.prefix}/grids/{num_images:012d}.jpg"
+
+    def _numbers(self) -> Iterator[int]:
+        for key in self.store.keys(f"{self.prefix}/checkpoints"):
+            name = key.rsplit("/", 1)[-1]
+            if name.endswith(".json"):
+                yield int(name.removesuffix(".json"))
+
+    def _retire(self, newest: int, *, keep_last: int) -> None:
+        """Remove old facts, then every tensor file up to `newest` that no facts are left for."""
+        older = sorted(n for n in self._numbers() if n <= newest)
+        kept = set(older[-keep_last:])
+        for number in older[:-keep_last]:
+            self.store.delete(self._facts_key(number))
+        latest = self.store.find(self._facts_key(newest))
+        assert latest is not None
+        latest_key = Facts.model_validate_json(latest).tensors_key
+        for key in list(self.store.keys(f"{self.prefix}/checkpoints")):
+            name = key.rsplit("/", 1)[-1]
+            if not name.endswith(".safetensors"):
+                continue
+            number = int(name.split("-", 1)[0])
+            is_orphan = number == newest and key != latest_key
+            if is_orphan or (number < newest and number not in kept):
+                self.store.delete(key)

@@ -1,0 +1,47 @@
+"""Means over a tick, summed on the device so that counting makes no step wait."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from wunderkammer.gan.archive import Partial
+
+
+class Meter:
+    """Sums of named values since the last `close`."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._totals: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, name: str, values_N: Tensor) -> None:
+        """Count in some values of one measure."""
+        if name not in self._totals:
+            self._totals[name] = torch.zeros((), dtype=torch.float64, device=self._device)
+            self._counts[name] = 0
+        self._totals[name] += values_N.detach().sum(dtype=torch.float64)
+        self._counts[name] += values_N.numel()
+
+    def close(self) -> dict[str, float]:
+        """The means, by name; the next tick starts at nothing."""
+        means = {name: p.total / p.count for name, p in self.partials().items()}
+        self._totals.clear()
+        self._counts.clear()
+        return means
+
+    def partials(self) -> dict[str, Partial]:
+        """The sums so far, for a checkpoint."""
+        return {
+            name: Partial(total=float(total), count=self._counts[name])
+            for name, total in sorted(self._totals.items())
+        }
+
+    def resume(self, partials: Mapping[str, Partial]) -> None:
+        """Go on from sums that a checkpoint kept."""
+        self._counts = {name: partial.count for name, partial in partials.items()}
+        self._totals = {
+            name: torch.tensor(partial.total, dtype=torch.float64, device=self._device)
+            for name, partial in partials.items()
+        }
