@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Params(BaseModel):
-    """A frozen, strictly typed piece of a recipe; unknown keys are refused."""
+    """A frozen, strictly typed piece of a recipe; unknown keys and infinite numbers are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def canonical(self) -> dict[str, Any]:
         """The settings that differ from their defaults, and every `kind`, as plain JSON values.

@@ -7,14 +7,13 @@ the problems, so that one broken recipe does not hide the others.
 import json
 import os
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import available_timezones
 
-import yaml
 from cronsim import CronSim, CronSimError
 from pydantic import ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -25,6 +24,7 @@ from wunderkammer.images.params import DetectParams, FilterParams, NoDetector
 from wunderkammer.params import Params, digest
 from wunderkammer.shards.params import ShardParams
 from wunderkammer.sources.params import ScrapeParams
+from wunderkammer.strict_yaml import StrictYamlError, read_mapping
 from wunderkammer.video.params import VideoParams
 
 SECTIONS = ("scrape", "detect", "filter", "dedupe", "shard", "train", "video")
@@ -54,7 +54,7 @@ PLANNED_KINDS: Mapping[str, frozenset[str]] = {
     "train.augment": frozenset({"ada", "diffaugment", "fixed"}),
 }
 
-MAX_FILE_BYTES = 256 * 1024
+MAX_SHOWN_CHARS = 80
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -74,10 +74,14 @@ class ScheduleParams(Params):
     @field_validator("rescrape_cron")
     @classmethod
     def _valid_cron(cls, value: str) -> str:
+        allowed = "allowed: five cron fields such as '0 3 * * *'"
         try:
             CronSim(value, datetime(2026, 1, 1, tzinfo=UTC))
         except CronSimError as error:
-            raise ValueError(f"allowed: five cron fields such as '0 3 * * *' ({error})") from error
+            raise ValueError(f"{allowed} ({error})") from error
+        # CronSim takes a sixth field for seconds; the schedule looks once a minute.
+        if len(value.split()) != 5:
+            raise ValueError(allowed)
         return value
 
 
@@ -175,7 +179,11 @@ def subjects_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def load_subjects(folder: Path) -> SubjectFolder:
-    """Read every `*.yaml` of `folder`; a folder that does not exist is a `FileNotFoundError`."""
+    """Read every `*.yaml` of `folder`; a `*.yml` is a problem.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
     if not folder.is_dir():
         raise FileNotFoundError(
             f"the folder of subject files {str(folder)!r} does not exist; "
@@ -183,7 +191,10 @@ def load_subjects(folder: Path) -> SubjectFolder:
         )
     subjects: dict[str, Subject] = {}
     problems: list[Problem] = []
-    for file in sorted(folder.glob("*.yaml")):
+    for file in sorted(folder.iterdir()):
+        # Editors keep locks and swap files beside a file under a name with a dot in front.
+        if file.suffix not in (".yaml", ".yml") or file.name.startswith("."):
+            continue
         try:
             subjects[file.stem] = load_subject(file)
         except SubjectError as error:
@@ -198,102 +209,69 @@ def load_subject(file: Path) -> Subject:
         SubjectError: with the file, the key, the value and what is allowed, for every fault.
     """
     shown = os.path.relpath(file)
+    if file.suffix != ".yaml":
+        message = f"the name ends in {file.suffix!r}, allowed: '.yaml'"
+        raise SubjectError([Problem(shown, "", message)])
     if not NAME_PATTERN.fullmatch(file.stem):
         allowed = "allowed: small letters, digits and _, a letter first, at most 63"
         raise SubjectError([Problem(shown, "", f"the name {file.stem!r}: {allowed}")])
-    tree = _read_yaml(file, shown)
     try:
         # JSON mode: strict types, yet a YAML list may fill a tuple.
-        spec = SubjectSpec.model_validate_json(json.dumps(tree, default=str))
+        spec = SubjectSpec.model_validate_json(json.dumps(read_mapping(file)))
+    except StrictYamlError as error:
+        raise SubjectError([Problem(shown, "", str(error))]) from error
     except ValidationError as error:
         raise SubjectError(_problems(shown, error)) from None
     return Subject(file.stem, spec, file.resolve().parent)
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML that refuses a key given twice, where PyYAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        # Aliases can grow a small file into gigabytes, and no recipe needs them.
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.composer.ComposerError(None, None, "aliases (*name) are refused", mark)
-        return super().compose_node(parent, index)
-
-
-def _read_yaml(file: Path, shown: str) -> dict[str, Any]:
-    try:
-        data = file.read_bytes()
-        if len(data) > MAX_FILE_BYTES:
-            limit = f"{len(data)} bytes, allowed: at most {MAX_FILE_BYTES}"
-            raise SubjectError([Problem(shown, "", limit)])
-        tree = yaml.load(data.decode(), _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except (OSError, UnicodeDecodeError, RecursionError, ValueError, yaml.YAMLError) as error:
-        if isinstance(error, SubjectError):
-            raise
-        raise SubjectError(
-            [
-                Problem(
-                    shown,
-                    "",
-                    " ".join(str(error).replace('in "<unicode string>", ', "at ").split()),
-                )
-            ]
-        ) from error
-    if not isinstance(tree, dict):
-        kind = type(tree).__name__
-        raise SubjectError([Problem(shown, "", f"holds a {kind}, allowed: a mapping of sections")])
-    return {str(key): value for key, value in tree.items()}
-
-
 def _problems(shown: str, error: ValidationError) -> list[Problem]:
     found = [_problem(shown, details) for details in error.errors(include_url=False)]
-    planned = [problem for problem in found if problem.not_available_yet]
-    # What else a section of a planned kind says can't be judged before that kind exists.
-    return planned + [
+    # What else a section says can't be judged while its kind is unknown.
+    unsure = [p.key.removesuffix("kind") for p in found if p.key.endswith(".kind")]
+    return [
         problem
         for problem in found
-        if not problem.not_available_yet
-        and not any(problem.key.startswith(p.key.removesuffix("kind")) for p in planned)
+        if problem.key.endswith(".kind") or not problem.key.startswith(tuple(unsure))
     ]
 
 
 def _problem(shown: str, details: ErrorDetails) -> Problem:
-    key, owner = _locate(details["loc"])
+    key, owner, models = _locate(details["loc"])
     context = details.get("ctx", {})
     value = details["input"]
     if details["type"] in ("union_tag_invalid", "union_tag_not_found"):
         key, value = f"{key}.kind", context.get("tag")
     if details["type"] in ("missing", "union_tag_not_found"):
-        return Problem(shown, key, "this key is required")
+        kinds = ", ".join(repr(kind) for kind in map(_kind_of, models or (owner,)) if kind)
+        one_of = f": one of {kinds}" if key.endswith(".kind") else ""
+        return Problem(shown, key, f"this key is required{one_of}")
     if key.endswith(".kind"):
         allowed = context.get("expected_tags") or context.get("expected") or "a known kind"
         if value in PLANNED_KINDS.get(key.removesuffix(".kind"), ()):
-            message = f"{value!r} is not available yet (available now: {allowed})"
+            message = f"{_shown(value)} is not available yet (available now: {allowed})"
             return Problem(shown, key, message, not_available_yet=True)
-        return Problem(shown, key, f"{value!r} is not allowed: one of {allowed}")
+        return Problem(shown, key, f"{_shown(value)} is not allowed: one of {allowed}")
     if details["type"] == "extra_forbidden":
         allowed = ", ".join(owner.model_fields)
-        return Problem(shown, key, f"unknown key (its value: {value!r}); allowed here: {allowed}")
-    message = details["msg"].removeprefix("Value error, ")
-    if isinstance(value, Mapping):
+        message = f"unknown key (its value: {_shown(value)}); allowed here: {allowed}"
         return Problem(shown, key, message)
-    return Problem(shown, key, f"{value!r} is not allowed: {message}")
+    message = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "value_error" and isinstance(value, Mapping):
+        return Problem(shown, key, message)
+    return Problem(shown, key, f"{_shown(value)} is not allowed: {message}")
 
 
-def _locate(location: tuple[int | str, ...]) -> tuple[str, type[Params]]:
-    """The dotted key as it stands in the file, and the model that owns its last part.
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
+
+
+def _locate(
+    location: tuple[int | str, ...],
+) -> tuple[str, type[Params], tuple[type[Params], ...]]:
+    """The dotted key as it stands in the file, the model that owns its last part, and the models
+    that its value may be of.
 
     Pydantic puts the tag of a discriminated union into the location; the file has no such level.
     """
@@ -309,7 +287,7 @@ def _locate(location: tuple[int | str, ...]) -> tuple[str, type[Params]]:
         owner = models[0] if models else owner
         field_info = owner.model_fields.get(str(part))
         models = _models_in(field_info.annotation) if field_info else ()
-    return ".".join(parts), owner
+    return ".".join(parts), owner, models
 
 
 def _models_in(annotation: Any) -> tuple[type[Params], ...]:
