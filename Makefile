@@ -44,7 +44,7 @@ bench: setup ## run the benchmarks
 
 lock: setup ## resolve pyproject.toml into requirements.lock
 	@printf 'opencv-python ; sys_platform == "never"\n' > $(VENV)/overrides.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--overrides $(VENV)/overrides.txt --extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## remove .venv (not the data)
