@@ -6,6 +6,7 @@ writes a temporary file and renames it, its remote stores finish an upload or le
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -26,7 +27,8 @@ class Store:
     """
 
     def __init__(self, location: str) -> None:
-        self.location = location if "://" in location else str(Path(location).absolute())
+        local = "://" not in location
+        self.location = str(Path(location).expanduser().absolute()) if local else location
 
     def __repr__(self) -> str:
         return f"Store({self.location!r})"
@@ -80,7 +82,8 @@ class Store:
 
     def delete(self, key: str) -> None:
         """Remove the object, if there is one."""
-        if self.exists(key):
+        # A local store raises where a remote one says nothing.
+        with suppress(FileNotFoundError):
             obstore.delete(self._objects, key)
 
     def keys(self, prefix: str) -> Iterator[str]:

@@ -89,7 +89,11 @@ class Attempt(Params):
         if self.host != socket.gethostname():
             return True
         try:
-            return bool(abs(psutil.Process(self.pid).create_time() - self.pid_started) < 1.0)
+            process = psutil.Process(self.pid)
+            # A zombie has ended; only its parent has not looked yet.
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            return bool(abs(process.create_time() - self.pid_started) < 1.0)
         except psutil.NoSuchProcess:
             return False
 
