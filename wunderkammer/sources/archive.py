@@ -6,7 +6,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +74,10 @@ class Archive:
             )
         if not items:
             raise SourceError(f"{where} holds no file; was the right archive given?")
+        return items
+
+    def bring(self, items: Sequence[SourceItem]) -> Sequence[SourceItem]:
+        """The same items: a worker can read them."""
         return items
 
 
@@ -162,24 +166,26 @@ class ZipMember(SourceItem):
         """The member's bytes, never more than its header announced.
 
         Raises:
-            UnreadableItemError: "damaged", or "bomb" (more data than announced).
+            UnreadableItemError: "damaged_member", or "bomb" (more data than announced).
         """
         with Path(self.path).open("rb") as file:
             file.seek(self.header_offset)
             header = file.read(LOCAL_HEADER_BYTES)
             if len(header) < LOCAL_HEADER_BYTES or not header.startswith(b"PK\x03\x04"):
-                raise UnreadableItemError("damaged", "its local header is not where it should be")
+                raise UnreadableItemError(
+                    "damaged_member", "its local header is not where it should be"
+                )
             # APPNOTE.TXT 4.3.7: the lengths of the name and of the extra field end the header.
             file.seek(sum(struct.unpack_from("<HH", header, 26)), io.SEEK_CUR)
             packed = file.read(self.packed_size)
         try:
             content = _unpack(packed, method=self.method, max_bytes=self.size + 1)
         except (zlib.error, OSError) as error:
-            raise UnreadableItemError("damaged", str(error)) from error
+            raise UnreadableItemError("damaged_member", str(error)) from error
         if len(content) > self.size:
             raise UnreadableItemError("bomb", f"more data than the {self.size} bytes announced")
         if len(content) < self.size or zlib.crc32(content) != self.crc:
-            raise UnreadableItemError("damaged", "its checksum is wrong")
+            raise UnreadableItemError("damaged_member", "its checksum is wrong")
         return content
 
 

@@ -1,9 +1,9 @@
 """What every source gives: items with their provenance, whose bytes a worker process reads."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
@@ -50,6 +50,23 @@ class SourceItem(ABC):
         """
 
 
+PROVENANCE = (
+    "url",
+    "landing_page",
+    "author",
+    "licence",
+    "licence_url",
+    "title",
+    "label",
+    "group",
+)
+
+
+def provenance(item: SourceItem) -> dict[str, Any]:
+    """The id and the provenance of an item, for another one that stands in its place."""
+    return {name: getattr(item, name) for name in ("id", *PROVENANCE)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class RefusedItem(SourceItem):
     """An item that the source refused before reading it: a link, a file beyond a cap, …"""
@@ -87,11 +104,19 @@ class BlobItem(SourceItem):
 class Source(Protocol):
     """A place that lists items, always in the same order."""
 
-    def items(self) -> Iterable[SourceItem]:
+    def items(self) -> Sequence[SourceItem]:
         """Every item, those refused before reading as `RefusedItem`.
 
         Raises:
             SourceError: the source as a whole can't be read.
+        """
+        ...
+
+    def bring(self, items: Sequence[SourceItem]) -> Sequence[SourceItem]:
+        """The same items in the same order, their bytes within reach of the workers.
+
+        What only one process can get at (a network with its rates) is fetched here, so that only
+        what is wanted is fetched; an item that can't be had comes back as a `RefusedItem`.
         """
         ...
 

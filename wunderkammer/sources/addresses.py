@@ -1,0 +1,103 @@
+"""Which addresses a download may connect to: public ones, and named ports of this machine.
+
+A list of URLs comes from anywhere, and this process sits inside somebody's network. So every
+address is judged where it is used: literals before a request, names when they are resolved (the
+connection goes to the very addresses that were judged), and each socket once more when it is made.
+"""
+
+import errno
+import socket
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+from aiohttp import ThreadedResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+# 168.63.129.16 is Azure's host agent: a public number that only answers from within.
+METADATA = frozenset({IPv4Address("168.63.129.16")})
+NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class PrivateAddressError(Exception):
+    """A host whose addresses may not be connected to."""
+
+
+def is_allowed(address: str, port: int, *, loopback_ports: Collection[int] = ()) -> bool:
+    """Whether a download may connect to this numeric address.
+
+    Raises:
+        ValueError: `address` is no IP address in its usual form.
+    """
+    parsed = ip_address(address)
+    embedded = [parsed, *_embedded(parsed)]
+    if any(one.is_loopback for one in embedded):
+        return port in loopback_ports
+    return all(
+        one.is_global
+        and not one.is_multicast
+        and not one.is_reserved
+        and not getattr(one, "is_site_local", False)
+        and one not in METADATA
+        for one in embedded
+    )
+
+
+def _embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
+    """The IPv4 addresses that a gateway would make of an IPv6 one."""
+    if isinstance(address, IPv4Address):
+        return []
+    teredo = address.teredo or ()
+    nat64 = IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None
+    found = (address.ipv4_mapped, address.sixtofour, nat64, *teredo)
+    return [one for one in found if one is not None]
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names through the system, and gives only allowed addresses."""
+
+    def __init__(self, *, loopback_ports: Collection[int]) -> None:
+        self._loopback_ports = loopback_ports
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The allowed addresses of `host`.
+
+        Raises:
+            PrivateAddressError: it has none.
+            OSError: it can't be resolved.
+        """
+        found = await self._resolver.resolve(host, port, family)
+        allowed = [
+            one
+            for one in found
+            if is_allowed(one["host"], port, loopback_ports=self._loopback_ports)
+        ]
+        if not allowed:
+            addresses = ", ".join(one["host"] for one in found)
+            raise PrivateAddressError(f"{host} is {addresses}, which is no public address")
+        return allowed
+
+    async def close(self) -> None:
+        """Holds nothing open."""
+        await self._resolver.close()
+
+
+class GuardedSockets:
+    """Makes the sockets of a connector, refusing every address that may not be connected to."""
+
+    def __init__(self, *, loopback_ports: Collection[int]) -> None:
+        self._loopback_ports = loopback_ports
+
+    def __call__(self, info: tuple[Any, ...]) -> socket.socket:
+        """A socket for an entry of `getaddrinfo`.
+
+        Raises:
+            PermissionError: the address is not allowed.
+        """
+        family, kind, protocol, _, (address, port, *_) = info
+        if not is_allowed(address, port, loopback_ports=self._loopback_ports):
+            raise PermissionError(errno.EACCES, "no public address", address)
+        return socket.socket(family, kind, protocol)
