@@ -15,6 +15,7 @@ from wunderkammer.images.decode import DecodeError, ImageFacts, decode_rgb, prob
 
 LIMIT = 178_956_970
 WHITE = (255, 255, 255)
+FUZZED = ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "TGA", "PPM", "ICO"]
 
 
 def rgb(data, **changes):
@@ -90,6 +91,7 @@ def test_an_impossible_orientation_turns_nothing(value):
     exif[0x0112] = value
     data = encoded(blotches(48, 32), "PNG", exif=exif)
     assert np.array_equal(rgb(data), np.asarray(blotches(48, 32)))
+    assert probe(data, max_pixels=LIMIT) == ImageFacts("PNG", 48, 32)
 
 
 @pytest.mark.parametrize("codec", ["GIF", "WEBP", "PNG", "TIFF"])
@@ -319,6 +321,13 @@ def test_a_header_alone_is_damaged():
     assert rejection(data[:3]).reason == "damaged"
 
 
+def test_a_damaged_avif_is_a_rejection_though_its_decoder_calls_it_a_runtime_error():
+    data = bytearray(encoded(blotches(64, 64), "AVIF"))
+    start = data.index(b"mdat") + 4
+    data[start : start + 40] = b"\xff" * 40
+    assert rejection(bytes(data)).reason == "damaged"
+
+
 @pytest.mark.parametrize("start", [b"....ftypheic", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
 def test_a_picture_of_another_kind_is_unsupported(start):
     assert rejection(start + b"\0" * 64).reason == "unsupported"
@@ -363,7 +372,7 @@ def test_a_reason_is_the_same_each_time():
 
 @settings(max_examples=150, deadline=None)
 @given(
-    codec=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "TGA", "PPM", "ICO"]),
+    codec=st.sampled_from(FUZZED),
     edits=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=6),
     keep=st.floats(0.1, 1),
 )
@@ -444,6 +453,12 @@ def test_every_real_fault_is_found_and_every_decodable_picture_kept(real_data):
             if status != row["status"]:
                 wrong.append((name, what, status, row))
     assert wrong == []
+
+
+def test_white_of_a_real_12_bit_picture_is_4095(real_data):
+    data = (real_data("faults") / "pillow" / "12bit.cropped.tif").read_bytes()
+    # Its brightest sample is 30.
+    assert rgb(data).max() == round(30 * 255 / 4095)
 
 
 @pytest.mark.parametrize("family", ["Landscape", "Portrait"])

@@ -49,7 +49,10 @@ def _with_alpha_channel(image: Image.Image, key: object) -> Image.Image:
     # A key that does not fit the mode (a fault of the file) makes nothing transparent.
     fits = {"P": (bytes, int), "1": (int,), "L": (int,), "RGB": (tuple,)}[image.mode]
     if isinstance(key, fits):
-        return image.convert("RGBA")
+        try:
+            return image.convert("RGBA")
+        except ValueError:
+            pass
     plain = image.copy()
     del plain.info["transparency"]
     return plain
@@ -93,7 +96,8 @@ def _stretch(numbers: npt.NDArray[np.int32 | np.float32]) -> npt.NDArray[np.uint
     scale = 255.0 / max(high - low, 1e-30)
     grey *= scale
     grey -= low * scale
-    return np.rint(grey.clip(0, 255)).astype(np.uint8)
+    np.clip(np.rint(grey, out=grey), 0, 255, out=grey)
+    return grey.astype(np.uint8)
 
 
 def _to_srgb(image: Image.Image, icc_profile: object) -> Image.Image:

@@ -56,9 +56,10 @@ DECODER_ERRORS = (
     Image.DecompressionBombError,
     LookupError,
     MemoryError,
-    NotImplementedError,
     OSError,
+    RuntimeError,
     SyntaxError,
+    SystemError,
     TypeError,
     ValueError,
     struct.error,
@@ -76,6 +77,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = (5, 6, 7, 8)
 
 _pillow_lock = threading.RLock()
 
@@ -112,7 +114,7 @@ def probe(data: bytes, *, max_pixels: int) -> ImageFacts:
     """
     with _decoded(data, max_pixels=max_pixels, min_side_px=None) as image:
         width, height = image.size
-        if _orientation(image) >= 5:
+        if _orientation(image) in SIDEWAYS:
             width, height = height, width
         return ImageFacts(image.format or "", width, height)
 
@@ -192,7 +194,7 @@ def _orientation(image: Image.Image) -> int:
         value = image.getexif().get(ORIENTATION_TAG, 1)
     except DECODER_ERRORS:
         return 1  # damaged metadata is no reason to lose the picture
-    return value if isinstance(value, int) else 1
+    return value if value in UPRIGHT else 1
 
 
 def _explain(error: Exception, data: bytes) -> DecodeError:
