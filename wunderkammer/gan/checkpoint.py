@@ -25,9 +25,6 @@ from wunderkammer.gan.presets import NetworkParams
 
 log = logging.getLogger(__name__)
 
-# What a finished version needs: to draw, to judge, to start another training from.
-PUBLISHED = ("average.", "discriminator.")
-
 
 @dataclass
 class TrainingState:

@@ -39,7 +39,8 @@ class _Block(nn.Module):
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         skipped: Tensor = self.skip(downsample(x_NCHW))
-        return skipped + self.conv_down(self.conv(x_NCHW))
+        changed: Tensor = self.conv_down(self.conv(x_NCHW))
+        return skipped + changed
 
 
 class Discriminator(nn.Module):

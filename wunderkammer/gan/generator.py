@@ -1,7 +1,10 @@
 """The generator of StyleGAN2: mapping network and skip synthesis (arXiv 1912.04958, figure 7b).
 
-Shapes: N samples, Z and D numbers of z and w, L layers that take a w, C channels, H rows, W columns.
+Shapes: N samples, Z and D numbers of z and w, L layers that take a w, C channels, H rows,
+W columns.
 """
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -17,17 +20,17 @@ W_AVERAGE_BETA = 0.995
 class Mapping(nn.Module):
     """z, normalised to unit mean square, to w (arXiv 1812.04948, section 2)."""
 
-    average_D: Tensor
+    average: Tensor
 
     def __init__(self, params: NetworkParams) -> None:
         super().__init__()
         sizes = [params.z_dim] + [params.w_dim] * params.num_mapping_layers
         layers = (
             EqualizedLinear(a, b, lr_multiplier=MAPPING_LR_MULTIPLIER, activate=True)
-            for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+            for a, b in pairwise(sizes)
         )
         self.layers = nn.Sequential(*layers)
-        self.register_buffer("average_D", torch.zeros(params.w_dim))
+        self.register_buffer("average", torch.zeros(params.w_dim))
 
     def forward(self, z_NZ: Tensor, *, truncation_psi: float = 1.0) -> Tensor:
         """w [N, D]; `truncation_psi` below 1 pulls it towards the average w (appendix B there)."""
@@ -35,12 +38,12 @@ class Mapping(nn.Module):
         w_ND: Tensor = self.layers(unit_NZ)
         if truncation_psi == 1.0:
             return w_ND
-        return torch.lerp(self.average_D, w_ND, truncation_psi)
+        return torch.lerp(self.average, w_ND, truncation_psi)
 
     @torch.no_grad()
     def track(self, w_ND: Tensor) -> None:
         """Move the average w towards that of a batch."""
-        self.average_D.lerp_(w_ND.mean(dim=0), 1.0 - W_AVERAGE_BETA)
+        self.average.lerp_(w_ND.mean(dim=0), 1.0 - W_AVERAGE_BETA)
 
 
 class _Block(nn.Module):
@@ -83,6 +86,7 @@ class Synthesis(nn.Module):
         x = self.conv(x, w_LND[0], noise_mode=noise_mode, generator=generator)
         image: Tensor = self.to_image(x, w_LND[1])
         for index, block in enumerate(self.blocks):
+            assert isinstance(block, _Block)
             # A block's image layer shares its w with the next block's first convolution.
             first, second, third = w_LND[2 * index + 1 : 2 * index + 4]
             x = block.conv_up(x, first, noise_mode=noise_mode, generator=generator)

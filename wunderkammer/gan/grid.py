@@ -26,7 +26,7 @@ def grid_latents(generator: Generator, *, seed: int) -> Tensor:
 def draw_grid(generator: Generator, latents_NZ: Tensor) -> np.ndarray:
     """A sheet of samples, uint8 [H, W, 3], five to three; small pictures are shown enlarged."""
     device = next(generator.parameters()).device
-    images = [generator(z.to(device)).cpu() for z in latents_NZ.split(16)]
+    images = [generator(z.to(device)).cpu() for z in torch.split(latents_NZ, 16)]
     return tile(torch.cat(images).add(1.0).mul(127.5).round().clamp(0, 255).byte().numpy())
 
 

@@ -132,7 +132,7 @@ class ModulatedConv(nn.Module):
 
 
 class StyledConv(nn.Module):
-    """Modulated 3 × 3 convolution, noise, bias, leaky ReLU (figure 2c of arXiv 1912.04958)."""
+    """Modulated 3 by 3 convolution, noise, bias, leaky ReLU (figure 2c of arXiv 1912.04958)."""
 
     noise_const: Tensor
 
@@ -168,7 +168,7 @@ class StyledConv(nn.Module):
 
 
 class ToImage(nn.Module):
-    """Modulated 1 × 1 convolution to colours, without demodulation (appendix B)."""
+    """Modulated 1 by 1 convolution to colours, without demodulation (appendix B)."""
 
     def __init__(self, num_in: int, channels: int, *, w_dim: int) -> None:
         super().__init__()
@@ -177,5 +177,5 @@ class ToImage(nn.Module):
 
     def forward(self, x_NIHW: Tensor, w_ND: Tensor) -> Tensor:
         """[N, I, H, W] to [N, channels, H, W]."""
-        image, _ = self.conv(x_NIHW, w_ND)
-        return image + self.bias[:, None, None]
+        image_NCHW: Tensor = self.conv(x_NIHW, w_ND)[0]
+        return image_NCHW + self.bias[:, None, None]

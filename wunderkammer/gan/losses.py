@@ -11,7 +11,7 @@ from torch.nn import functional
 
 
 def generator_loss(fake_N: Tensor) -> Tensor:
-    """Each sample's -log σ(D(G(z))) = softplus(-D(G(z))), [N].
+    """Each sample's -log sigmoid(D(G(z))) = softplus(-D(G(z))), [N].
 
     The non-saturating loss (arXiv 1406.2661, section 3).
     """
@@ -19,7 +19,10 @@ def generator_loss(fake_N: Tensor) -> Tensor:
 
 
 def discriminator_loss(real_N: Tensor, fake_N: Tensor) -> Tensor:
-    """Each pair's -log σ(D(x)) - log(1 - σ(D(G(z)))), [N] (arXiv 1406.2661, equation 1)."""
+    """Each pair's -log sigmoid(D(x)) - log(1 - sigmoid(D(G(z)))), [N].
+
+    arXiv 1406.2661, equation 1.
+    """
     return functional.softplus(-real_N) + functional.softplus(fake_N)
 
 
@@ -58,7 +61,7 @@ def ema_beta(*, batch_size: int, num_images: int, ema_images: float, rampup: flo
 @torch.no_grad()
 def update_ema(average: nn.Module, source: nn.Module, *, beta: float) -> None:
     """Move the parameters of `average` towards those of `source` and copy its buffers."""
-    parameters = list(average.parameters())
-    torch._foreach_lerp_(parameters, list(source.parameters()), 1.0 - beta)
-    for own, other in zip(average.buffers(), source.buffers(), strict=True):
-        own.copy_(other)
+    own: list[Tensor] = list(average.parameters())
+    torch._foreach_lerp_(own, list(source.parameters()), 1.0 - beta)
+    for kept, fresh in zip(average.buffers(), source.buffers(), strict=True):
+        kept.copy_(fresh)

@@ -6,7 +6,7 @@ from wunderkammer.params import Params
 
 
 class NetworkParams(Params):
-    """What fixes the shape of a generator and its discriminator, `min(base // side, most)` channels.
+    """What fixes the shape of a generator and of its discriminator.
 
     `deviation_group` is the number of samples that share a mini-batch standard deviation.
     """

@@ -1,6 +1,7 @@
 """The training loop of StyleGAN2: steps, ticks, snapshots, and going on where it stopped.
 
-Shapes: N samples, Z and D numbers of z and w, L layers that take a w, C channels, H rows, W columns.
+Shapes: N samples, Z and D numbers of z and w, L layers that take a w, C channels, H rows,
+W columns.
 """
 
 import copy
@@ -16,6 +17,7 @@ import numpy as np
 import psutil
 import torch
 from torch import Tensor, nn
+from torch.utils import deterministic
 
 from wunderkammer.gan.archive import Archive, Facts, Tick
 from wunderkammer.gan.board import Board
@@ -297,15 +299,15 @@ def _board(folder: Path | None, state: TrainingState) -> Iterator[Board | None]:
 def _deterministic(device: torch.device) -> Iterator[None]:
     """Refuse, on a CPU, any operation whose result may differ from run to run."""
     before = torch.are_deterministic_algorithms_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    fill = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.use_deterministic_algorithms(before or device.type == "cpu")
     # Every buffer here is written before it is read; filling each first would only cost time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
 
 
 def _memory_mb(device: torch.device) -> float:

@@ -1,0 +1,78 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from wunderkammer.gan.losses import (
+    discriminator_loss,
+    ema_beta,
+    generator_loss,
+    lazy_adam,
+    r1_penalty,
+    update_ema,
+)
+
+
+@given(st.floats(-20, 20), st.floats(-20, 20))
+def test_the_logistic_losses_are_the_negative_log_likelihoods(real, fake):
+    def sigmoid(x):
+        return 1.0 / (1.0 + math.exp(-x))
+
+    scores = torch.tensor([real, fake], dtype=torch.float64)
+    wanted = -math.log(sigmoid(real)) - math.log(sigmoid(-fake))
+    assert float(discriminator_loss(scores[:1], scores[1:])) == pytest.approx(wanted, abs=1e-6)
+    assert float(generator_loss(scores[1:])) == pytest.approx(-math.log(sigmoid(fake)), abs=1e-6)
+
+
+def test_an_undecided_discriminator_costs_two_log_two():
+    zero = torch.zeros(3)
+    assert torch.allclose(discriminator_loss(zero, zero), torch.tensor(2 * math.log(2.0)))
+
+
+def test_r1_of_a_linear_critic_is_its_squared_norm():
+    normal = torch.randn(3, 4, 4)
+    penalty = r1_penalty(lambda x: (x * normal).sum(dim=(1, 2, 3)), torch.randn(5, 3, 4, 4))
+    assert torch.allclose(penalty, normal.square().sum().expand(5))
+
+
+def test_r1_of_a_quadratic_critic_is_four_times_the_squared_image():
+    images = torch.randn(5, 3, 4, 4)
+    penalty = r1_penalty(lambda x: x.square().sum(dim=(1, 2, 3)), images)
+    assert torch.allclose(penalty, 4.0 * images.square().sum(dim=(1, 2, 3)))
+
+
+def test_lazy_regularisation_rescales_adam_as_the_paper_says():
+    rate, betas = lazy_adam(0.002, (0.0, 0.99), interval=16)
+    assert rate == pytest.approx(0.002 * 16 / 17)
+    assert betas == (0.0, pytest.approx(0.99 ** (16 / 17)))
+
+
+def test_the_weight_average_halves_its_past_in_ema_images():
+    beta = ema_beta(batch_size=32, num_images=10**9, ema_images=10_000, rampup=0.05)
+    assert beta ** (10_000 / 32) == pytest.approx(0.5)
+
+
+def test_the_weight_average_starts_with_a_short_memory():
+    betas = [
+        ema_beta(batch_size=32, num_images=n, ema_images=10_000, rampup=0.05)
+        for n in (0, 3_200, 64_000, 200_000, 10**8)
+    ]
+    assert betas[0] == 0.0
+    assert betas == sorted(betas)
+    assert betas[1] == pytest.approx(0.5 ** (32 / 160))
+    assert betas[3] == betas[4]
+    unramped = ema_beta(batch_size=32, num_images=0, ema_images=10_000, rampup=None)
+    assert unramped == betas[4]
+
+
+def test_the_weight_average_mixes_parameters_and_copies_buffers():
+    average, source = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    with torch.no_grad():
+        source.weight.fill_(3.0)
+    source.running_mean.fill_(5.0)
+    update_ema(average, source, beta=0.75)
+    assert torch.allclose(average.weight, torch.tensor(0.75 * 1.0 + 0.25 * 3.0))
+    assert torch.equal(average.running_mean, source.running_mean)
