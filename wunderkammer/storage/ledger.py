@@ -24,9 +24,13 @@ class Ledger:
 
     def rows(self) -> pa.Table:
         """All rows, one a key."""
-        parts = [from_parquet(self.store.read(key)) for key in self._parts()]
-        if not parts:
+        contents: list[bytes | None] = [None]
+        while None in contents:
+            # A part vanishes only after one with its rows has landed: another process merges.
+            contents = [self.store.find(key) for key in self._parts()]
+        if not contents:
             return self.schema.empty_table()
+        parts = [from_parquet(content) for content in contents if content is not None]
         table = pa.concat_tables([part.cast(self.schema) for part in parts])
         return _first_of_each(table)
 
