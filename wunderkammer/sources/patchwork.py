@@ -63,7 +63,8 @@ class PatchworkItem(SourceItem):
             case "off-subject":
                 return _decoy(self.number, rng, side_px=self.side_px)
             case "too-small":
-                side_px = max(round(self.side_px * rng.uniform(0.15, 0.45)), 8)
+                # Each side ends up below half of side_px.
+                side_px = max(round(self.side_px * rng.uniform(0.15, 0.38)), 8)
                 return _jpeg(quilt_picture(_block(self.number), rng, side_px=side_px), rng)
             case "truncated":
                 whole = _jpeg(quilt_picture(_block(self.number), rng, side_px=self.side_px), rng)
