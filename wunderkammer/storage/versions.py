@@ -13,6 +13,7 @@ step, so a reader sees the old version or the new one, whole.
 
 import hashlib
 import os
+import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,13 +47,15 @@ class Draft:
     """What a stage has built and not yet published.
 
     `data_version` hashes the content that downstream stages read, nothing else (no times, no
-    rejected rows): equal content, equal data version. `files` are bytes, or files to be moved in.
+    rejected rows): equal content, equal data version. `files` are bytes, or files to be copied in.
+    `scratch` is a folder of the latter that goes when the draft is published, or can't be.
     """
 
     data_version: str
     summary: Summary
     manifest: pa.Table | None = None
     files: Mapping[str, bytes | Path] = field(default_factory=dict)
+    scratch: Path | None = None
 
 
 class Record(Params):
@@ -126,6 +129,13 @@ class Versions:
 
     def commit(self, record: Record, draft: Draft) -> Record:
         """Publish `draft`: its files, then `record` completed with them, then the pointer."""
+        try:
+            return self._publish(record, draft)
+        finally:
+            if draft.scratch is not None:
+                shutil.rmtree(draft.scratch)
+
+    def _publish(self, record: Record, draft: Draft) -> Record:
         files: dict[str, bytes | Path] = dict(draft.files)
         if draft.manifest is not None:
             files[MANIFEST] = to_parquet(draft.manifest)
