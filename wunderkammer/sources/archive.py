@@ -140,7 +140,7 @@ def _zip_fault(info: zipfile.ZipInfo, params: ArchiveParams) -> Fault | None:
 def _ends_of_data(infos: list[zipfile.ZipInfo]) -> dict[int, int]:
     """For each member's offset, that of the next one: its data must end before."""
     offsets = sorted({info.header_offset for info in infos})
-    return dict(zip(offsets, [*offsets[1:], 1 << 64], strict=True))
+    return dict(zip(offsets, [*offsets, 1 << 64][1:], strict=True))
 
 
 def _overlap(info: zipfile.ZipInfo, ends: dict[int, int]) -> Fault | None:

@@ -17,6 +17,9 @@ from wunderkammer.sources.item import (
 )
 from wunderkammer.sources.params import FolderParams
 
+# A subfolder's own faults. Any other (a disk that fails) ends the run: its files are not gone.
+UNLISTABLE = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileItem(SourceItem):
@@ -100,10 +103,12 @@ class Folder:
             try:
                 with os.scandir(folder) as entries:
                     listed = sorted(entries, key=lambda entry: entry.name)
-            except PermissionError as error:
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    continue
+                if error.errno not in UNLISTABLE:
+                    raise
                 yield _refused(prefix.removesuffix("/") or ".", "unreadable", str(error.strerror))
-                continue
-            except FileNotFoundError:
                 continue
             subfolders = []
             for entry in listed:
