@@ -67,7 +67,7 @@ def quilt_picture(block: Block, rng: np.random.Generator, *, side_px: int) -> Im
         view = view @ _rotation(np.pi / 4)
     pieces_SS = _painted(top, view, width=width * OVERSAMPLING, height=height * OVERSAMPLING)
     tint = rng.normal(1, 0.02, len(top.slots) + 1).astype(np.float32)
-    shade_SS = _seams(pieces_SS) * tint.take(pieces_SS)
+    shade_SS = seam_light(pieces_SS) * tint.take(pieces_SS)
     cloth_SS = _clothed(pieces_SS, top, wardrobe, rng) * shade_SS[:, :, None]
     cloth = cv2.resize(cloth_SS, (width, height), interpolation=cv2.INTER_AREA)
     relief = _quilting(rng, width=width, height=height)
@@ -190,17 +190,20 @@ def _clothed(pieces_SS: Ints, top: Top, wardrobe: Wardrobe, rng: np.random.Gener
     return cloth
 
 
-def _seams(pieces_SS: Ints) -> Floats:
+def seam_light(pieces_SS: Ints) -> Floats:
     """Light on the pieces: a thin shadow in each seam, and the soft roll of cloth beside it."""
-    seam_SS = np.zeros(pieces_SS.shape, np.uint8)
-    seam_SS[:, 1:] |= (pieces_SS[:, 1:] != pieces_SS[:, :-1]).astype(np.uint8) * 255
-    seam_SS[1:] |= (pieces_SS[1:] != pieces_SS[:-1]).astype(np.uint8) * 255
+    edge_SS = np.zeros(pieces_SS.shape, np.bool_)
+    edge_SS[:, 1:] = pieces_SS[:, 1:] != pieces_SS[:, :-1]
+    edge_SS[1:] |= pieces_SS[1:] != pieces_SS[:-1]
+    # One pixel wide; as the blur grows with the canvas, so must the weight.
     unit = pieces_SS.shape[1] / 320
-    thin = cv2.GaussianBlur(seam_SS, (0, 0), 0.8 * unit).astype(np.float32) / 255
-    wide = cv2.GaussianBlur(seam_SS, (0, 0), 3.0 * unit).astype(np.float32) / 255
+    seam_SS = edge_SS.astype(np.float32) * np.float32(unit)
+    thin = cv2.GaussianBlur(seam_SS, (0, 0), 0.8 * unit)
+    wide = cv2.GaussianBlur(seam_SS, (0, 0), 3.0 * unit)
     step = max(1, round(2 * unit))
     slope = np.roll(wide, (step, step), (0, 1)) - np.roll(wide, (-step, -step), (0, 1))
-    return (1 - 0.45 * thin - 0.10 * wide + 0.35 * slope).astype(np.float32)
+    shade_SS: Floats = (1 - 0.45 * thin - 0.10 * wide + 0.35 * slope).astype(np.float32)
+    return shade_SS
 
 
 def _quilting(rng: np.random.Generator, *, width: int, height: int) -> Floats:
