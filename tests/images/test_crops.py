@@ -1,5 +1,6 @@
 import hashlib
 import io
+from time import process_time
 
 import numpy as np
 import pyarrow as pa
@@ -305,7 +306,8 @@ def test_a_hundred_thousand_known_pictures_cost_seconds(scene):
     ledger = Ledger(scene.store, home, RENDERS)
     ledger.append(pa.table(rows, names=RENDERS.names).cast(RENDERS))
     scene.scrape(raw)
+    start = process_time()
     record = scene.crop(min_side_px=29)
     assert record.summary.num_out == num
-    # About 1.5 s on one core; the margin is for a busy machine.
-    assert record.summary.timings_s["total"] < 15
+    # About 1.5 s of one core.
+    assert process_time() - start < 8

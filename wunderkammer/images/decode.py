@@ -185,7 +185,8 @@ def _load(image: ImageFile.ImageFile) -> None:
     except DECODER_ERRORS:
         if image.format != "PNG" or image.tile:
             raise
-        # The pixels are in; what is broken comes after them. A second call returns the pixels.
+        # The whole file has been read, and a second look takes the picture as it is: complete if
+        # the damage comes after the pixels, black from where their own stream broke off.
         image.load()
 
 
@@ -194,7 +195,7 @@ def _orientation(image: Image.Image) -> int:
         value = image.getexif().get(ORIENTATION_TAG, 1)
     except DECODER_ERRORS:
         return 1  # damaged metadata is no reason to lose the picture
-    return value if value in UPRIGHT else 1
+    return value if isinstance(value, int) and value in UPRIGHT else 1
 
 
 def _explain(error: Exception, data: bytes) -> DecodeError:
