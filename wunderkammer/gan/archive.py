@@ -84,7 +84,7 @@ def checkpoint_digest(tensors: Tensors, *, counters: Mapping[str, Any]) -> str:
         name: (
             str(array.dtype),
             list(array.shape),
-            hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest(),
+            hashlib.sha256(np.asarray(array, order="C").tobytes()).hexdigest(),
         )
         for name, array in tensors.items()
     }
@@ -103,7 +103,7 @@ class Archive:
 
         Those with more images than this one (of a longer training) are left alone.
         """
-        content = save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+        content = save({name: np.asarray(array, order="C") for name, array in tensors.items()})
         sha256 = hashlib.sha256(content).hexdigest()
         key = f"{self.prefix}/checkpoints/{facts.num_images:012d}-{sha256[:16]}.safetensors"
         counters = {

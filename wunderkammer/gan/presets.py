@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from wunderkammer.params import Params
 
+MAX_DEVIATION_GROUP = 4
+MIN_FEATURES = 8
+
 
 class NetworkParams(Params):
     """What fixes the shape of a generator and of its discriminator.
@@ -22,7 +25,7 @@ class NetworkParams(Params):
 
     def features(self, side_px: int) -> int:
         """Feature channels at a side of `side_px`."""
-        return min(self.channel_base // side_px, self.channel_max)
+        return min(max(self.channel_base // side_px, MIN_FEATURES), self.channel_max)
 
     @property
     def sides_px(self) -> tuple[int, ...]:
@@ -36,8 +39,6 @@ _SIZES: Mapping[str, tuple[int, int, int, int]] = {
     "small": (256, 4, 8192, 256),
     "full": (512, 8, 32768, 512),
 }
-
-MAX_DEVIATION_GROUP = 4
 
 
 def network_params(

@@ -1,0 +1,254 @@
+import json
+import logging
+import math
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from wunderkammer.gan.archive import Archive
+from wunderkammer.gan.checkpoint import capture, check_checkpoint, load_generator, restore
+from wunderkammer.gan.trainer import mix_styles, new_state, run_training, train_step
+from wunderkammer.storage.store import Store
+
+CPU = torch.device("cpu")
+
+
+class Watch:
+    """Collects ticks; asks for a stop after `stop_after` steps."""
+
+    def __init__(self, stop_after=None):
+        self.reports = []
+        self.left = stop_after
+
+    def tick(self, report):
+        self.reports.append(report)
+
+    def should_stop(self):
+        if self.left is None:
+            return False
+        self.left -= 1
+        return self.left <= 0
+
+
+@pytest.fixture
+def run(tmp_path, pictures):
+    def go(name, params, *, stop_after=None, tensorboard=None, images=pictures):
+        watch = Watch(stop_after)
+        outcome = run_training(
+            images,
+            params,
+            archive=Archive(Store(str(tmp_path / name)), "run"),
+            device=CPU,
+            tensorboard=tensorboard,
+            on_tick=watch.tick,
+            should_stop=watch.should_stop,
+        )
+        return outcome, watch
+
+    return go
+
+
+def without_times(facts):
+    return [(tick.num_images, tick.measures) for tick in facts.ticks]
+
+
+@pytest.mark.parametrize("stops", [[1], [2, 1, 4], [5]])
+def test_a_training_stopped_at_any_step_ends_bit_for_bit_like_one_that_was_not(run, recipe, stops):
+    straight, _ = run("straight", recipe())
+    assert straight.is_complete
+    for stop_after in stops:
+        part, _ = run("stopped", recipe(), stop_after=stop_after)
+        assert not part.is_complete
+    resumed, _ = run("stopped", recipe())
+    assert resumed.is_complete
+    assert resumed.facts.digest == straight.facts.digest
+    assert without_times(resumed.facts) == without_times(straight.facts)
+
+
+def test_a_killed_training_goes_on_from_its_last_snapshot(run, recipe, monkeypatch):
+    straight, _ = run("straight", recipe())
+
+    class KilledError(BaseException):
+        pass
+
+    def die(report):
+        if report.tick.num_images == 32:
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "tick", lambda self, report: die(report))
+        with pytest.raises(KilledError):
+            run("killed", recipe())
+    resumed, watch = run("killed", recipe())
+    assert [report.tick.num_images for report in watch.reports] == [32, 48]
+    assert resumed.facts.digest == straight.facts.digest
+
+
+def test_a_seed_makes_a_training_its_own(run, recipe):
+    digests = {
+        run(f"seed {seed}, {again}", recipe(seed=seed, total_kimg=0.016))[0].facts.digest
+        for seed in (0, 1)
+        for again in (0, 1)
+    }
+    assert len(digests) == 2
+
+
+def test_raising_the_total_goes_on_and_lowering_it_takes_an_earlier_checkpoint(run, recipe):
+    run("raised", recipe(total_kimg=0.032))
+    raised, watch = run("raised", recipe())
+    straight, _ = run("straight", recipe())
+    assert [report.tick.num_images for report in watch.reports] == [48]
+    assert raised.facts.digest == straight.facts.digest
+    lowered, watch = run("raised", recipe(total_kimg=0.016))
+    assert lowered.facts.num_images == 16
+    assert watch.reports == []
+
+
+def test_how_often_one_looks_does_not_shape_the_weights(run, recipe):
+    often, _ = run("often", recipe(tick_kimg=0.004))
+    seldom, watch = run("seldom", recipe(tick_kimg=0.02, snapshot_ticks=9, keep_last=1))
+    assert often.facts.digest == seldom.facts.digest
+    assert [report.tick.num_images for report in watch.reports] == [20, 40, 48]
+
+
+def test_a_finished_training_run_again_does_nothing(run, recipe):
+    first, _ = run("done", recipe())
+    second, watch = run("done", recipe())
+    assert second == first
+    assert watch.reports == []
+
+
+def test_ticks_tell_every_measure_and_snapshots_carry_a_small_grid(run, recipe):
+    _, watch = run("ticks", recipe(snapshot_ticks=2))
+    assert [report.tick.num_images for report in watch.reports] == [16, 32, 48]
+    assert [report.grid_jpeg is not None for report in watch.reports] == [False, True, True]
+    assert len(watch.reports[1].grid_jpeg) <= 200_000
+    assert set(watch.reports[0].tick.measures) == {
+        "loss/discriminator",
+        "loss/generator",
+        "loss/r1",
+        "loss/r1_penalty",
+        "scores/fake_sign",
+        "scores/real_sign",
+    }
+    assert all(math.isfinite(v) for v in watch.reports[0].tick.measures.values())
+    assert "kimg" in watch.reports[0].line
+
+
+def test_a_tick_without_an_r1_step_says_nothing_of_r1(run, recipe):
+    _, watch = run("no r1", recipe(r1_gamma=0.0, total_kimg=0.016))
+    assert "loss/r1" not in watch.reports[0].tick.measures
+
+
+def test_a_loss_that_is_not_finite_is_named_with_its_step(run, recipe, monkeypatch):
+    monkeypatch.setattr(
+        "wunderkammer.gan.trainer.discriminator_loss", lambda real, fake: real * math.nan
+    )
+    with pytest.raises(FloatingPointError, match=r"loss/discriminator is nan at image 0"):
+        run("nan", recipe())
+
+
+def test_resuming_shows_no_point_twice_in_tensorboard(run, recipe, tmp_path):
+    folder = tmp_path / "board"
+    run("board", recipe(tick_kimg=0.008, snapshot_ticks=2), stop_after=7, tensorboard=folder)
+    run("board", recipe(tick_kimg=0.008, snapshot_ticks=2), tensorboard=folder)
+    steps, tags = points(folder)
+    assert steps == [8, 16, 24, 32, 40, 48]
+    assert tags == {"samples", "training images"}
+
+
+def test_a_cleared_scratch_folder_gets_the_history_again(run, recipe, tmp_path):
+    run("moved", recipe(), stop_after=9, tensorboard=tmp_path / "first")
+    run("moved", recipe(), tensorboard=tmp_path / "second")
+    assert points(tmp_path / "second")[0] == [16, 32, 48]
+
+
+def points(folder):
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    steps = [event.step for event in events.Scalars("loss/generator")]
+    return steps, set(events.Tags()["images"])
+
+
+def test_the_weight_average_is_what_a_checkpoint_draws_with(recipe, pictures):
+    params = recipe(total_kimg=0.016)
+    state = new_state(pictures, params, device=CPU)
+    for _ in range(4):
+        train_step(state, params)
+    facts, tensors = capture(state)
+    content = save_bytes(tensors)
+    generator = load_generator(content, json.loads(facts.networks.model_dump_json()))
+    z = torch.randn(2, generator.z_dim)
+    assert not generator.training
+    with torch.no_grad():
+        assert torch.allclose(generator(z), state.average(z), atol=1e-6)
+        assert not torch.allclose(generator(z), state.generator(z), atol=1e-3)
+
+
+def save_bytes(tensors):
+    return save({name: np.asarray(array, order="C") for name, array in tensors.items()})
+
+
+def test_a_checkpoint_of_other_networks_is_refused(run, recipe, pictures, tmp_path):
+    run("other", recipe(total_kimg=0.016))
+    saved = Archive(Store(str(tmp_path / "other")), "run").newest(at_most=16)
+    state = new_state(pictures, recipe(network="small"), device=CPU)
+    with pytest.raises(ValueError, match="remove run/checkpoints"):
+        restore(state, saved)
+
+
+def test_another_kind_of_device_seeds_the_noise_anew_and_says_so(
+    run, recipe, pictures, tmp_path, caplog
+):
+    run("device", recipe(total_kimg=0.016))
+    saved = Archive(Store(str(tmp_path / "device")), "run").newest(at_most=16)
+    moved = type(saved)(saved.facts.model_copy(update={"device": "cuda"}), saved.content)
+    streams = []
+    for checkpoint in (saved, moved, moved):
+        state = new_state(pictures, recipe(), device=CPU)
+        with caplog.at_level(logging.WARNING):
+            restore(state, checkpoint)
+        streams.append(torch.randn(3, generator=state.random).tolist())
+    assert streams[0] != streams[1] == streams[2]
+    assert "was on cuda" in caplog.text
+
+
+def test_a_sound_checkpoint_passes_and_broken_ones_are_told_apart(recipe, pictures):
+    params = recipe()
+    state = new_state(pictures, params, device=CPU)
+    train_step(state, params)
+    facts, tensors = capture(state)
+    config = json.loads(facts.networks.model_dump_json())
+
+    def verdict(**changes):
+        return check_checkpoint(save_bytes({**tensors, **changes}), config, pictures[:4])
+
+    assert verdict() is None
+    bias = np.full_like(tensors["average.synthesis.to_image.bias"], np.nan)
+    assert "not finite" in verdict(**{"average.synthesis.to_image.bias": bias})
+    bias = np.full_like(tensors["discriminator.score.bias"], np.inf)
+    assert "loss is inf" in verdict(**{"discriminator.score.bias": bias})
+    assert "does not load" in verdict(**{"average.synthesis.to_image.bias": np.zeros(7, "f4")})
+
+
+@pytest.mark.parametrize(("probability", "expected"), [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5)])
+def test_styles_are_mixed_as_often_as_asked(probability, expected):
+    random = torch.Generator().manual_seed(0)
+    first, other = torch.zeros(400, 1), torch.ones(400, 1)
+    mixed = mix_styles(first, other, num_layers=6, probability=probability, random=random)
+    assert mixed.shape == (400, 6, 1)
+    assert mixed[:, :-1].le(mixed[:, 1:]).all(), "one switch, from the first to the other"
+    assert not mixed[:, 0].any()
+    assert mixed[:, -1].mean().item() == pytest.approx(expected, abs=0.06)
+
+
+def test_the_loop_leaves_the_global_settings_of_torch_as_they_were(run, recipe):
+    torch.manual_seed(7)
+    wanted = torch.randn(2)
+    torch.manual_seed(7)
+    run("global", recipe(total_kimg=0.016))
+    assert torch.equal(torch.randn(2), wanted)
+    assert not torch.are_deterministic_algorithms_enabled()

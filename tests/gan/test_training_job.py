@@ -1,0 +1,190 @@
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from wunderkammer.build import StageInputs, build_stage, stage_inputs
+from wunderkammer.gan.checkpoint import check_checkpoint, load_generator
+from wunderkammer.gan.job import (
+    MissingCheckpointError,
+    TrainingJob,
+    collect_training,
+    plan_training,
+)
+from wunderkammer.gan.trainer import run_training
+from wunderkammer.stages import TRAINED_CHECKPOINT
+from wunderkammer.storage.store import Store
+from wunderkammer.storage.versions import Draft, Record, Summary, Versions, now
+from wunderkammer.subject import Subject, SubjectSpec
+
+RECIPE = {
+    "scrape": {"kind": "patchwork"},
+    "filter": {"kind": "whole"},
+    "shard": {"resolution_px": 8},
+    "train": {
+        "kind": "stylegan2",
+        "network": "tiny",
+        "total_kimg": 0.016,
+        "batch_size": 4,
+        "tick_kimg": 0.008,
+    },
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(str(tmp_path / "data"))
+    files = {f"train-{n:05d}-of-00002.parquet": b"shard" for n in range(2)}
+    draft = Draft(data_version="images", summary=Summary(), files={**files, "kept.jpg": b"sheet"})
+    record = Record(
+        subject="quilt",
+        stage="deduped_shards",
+        version="",
+        data_version="images",
+        fingerprint="f",
+        code_version="1",
+        sections={},
+        upstreams={},
+        files=(),
+        summary=Summary(num_out=24),
+        created_at=now(),
+    )
+    Versions(store).commit(record, draft)
+    return store
+
+
+@pytest.fixture
+def inputs(store, tmp_path):
+    def make(shard=None, **train):
+        recipe = {**RECIPE, "train": {**RECIPE["train"], **train}}
+        recipe["shard"] = {**RECIPE["shard"], **(shard or {})}
+        spec = SubjectSpec.model_validate_json(json.dumps(recipe))
+        subject = Subject("quilt", spec, tmp_path)
+        return stage_inputs(TRAINED_CHECKPOINT, subject, store=store)
+
+    return make
+
+
+@pytest.fixture
+def plan(inputs, tmp_path):
+    def make(**settings):
+        return plan_training(inputs(**settings), device="cpu", scratch=tmp_path / "scratch")
+
+    return make
+
+
+def train_in_process(job, pictures):
+    return run_training(
+        pictures,
+        job.train,
+        archive=job.archive,
+        device=torch.device("cpu"),
+        tensorboard=None,
+        on_tick=lambda report: None,
+        should_stop=lambda: False,
+    )
+
+
+def test_a_job_survives_its_json_and_names_the_shards_in_order(plan, store):
+    job = plan()
+    assert TrainingJob.model_validate_json(job.model_dump_json()) == job
+    assert [key.rpartition("/")[2] for key in job.shard_keys] == [
+        "train-00000-of-00002.parquet",
+        "train-00001-of-00002.parquet",
+    ]
+    assert all(store.exists(key) for key in job.shard_keys)
+    assert job.run_prefix == f"subjects/quilt/trained_checkpoint/runs/{job.trajectory}"
+    assert (job.resolution_px, job.channels) == (8, 3)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"total_kimg": 4.0}, {"tick_kimg": 0.016}, {"snapshot_ticks": 7}, {"keep_last": 9}],
+)
+def test_how_long_and_how_often_leave_the_trajectory_alone(plan, settings):
+    assert plan(**settings).trajectory == plan().trajectory
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"seed": 1},
+        {"learning_rate": 0.001},
+        {"batch_size": 8},
+        {"network": "small"},
+        {"mirror": True},
+        {"shard": {"channels": 1}},
+    ],
+)
+def test_what_shapes_the_weights_changes_the_trajectory(plan, settings):
+    assert plan(**settings).trajectory != plan().trajectory
+
+
+def test_shards_without_a_picture_are_refused_with_the_remedy(inputs, tmp_path):
+    found = inputs()
+    shards = found.upstreams["deduped_shards"].model_copy(update={"files": ("kept.jpg",)})
+    empty = StageInputs(found.subject, found.store, {"deduped_shards": shards}, "f")
+    with pytest.raises(ValueError, match="no image to train on"):
+        plan_training(empty, device="cpu", scratch=tmp_path)
+
+
+def test_an_unknown_device_is_refused(inputs, tmp_path):
+    with pytest.raises(ValueError, match="device"):
+        plan_training(inputs(), device="tpu", scratch=tmp_path)
+
+
+def test_a_training_that_is_not_finished_cannot_be_collected(inputs, plan):
+    with pytest.raises(MissingCheckpointError, match=r"at 0\.016 kimg"):
+        collect_training(inputs(), plan())
+
+
+def test_a_finished_training_becomes_a_version_that_draws(inputs, plan, pictures, store):
+    outcome = train_in_process(plan(), pictures)
+    subject = inputs().subject
+    built = build_stage(
+        TRAINED_CHECKPOINT,
+        subject,
+        store=store,
+        builder=lambda found: collect_training(found, plan()),
+    )
+    record, versions = built.record, Versions(store)
+    assert set(record.files) == {
+        "checkpoint.safetensors",
+        "checkpoint.json",
+        "grid.jpg",
+        "loss.png",
+        "stats.parquet",
+    }
+    assert record.data_version == outcome.facts.digest
+    tensors = versions.read(record, "checkpoint.safetensors")
+    config = json.loads(versions.read(record, "checkpoint.json"))["generator"]
+    generator = load_generator(tensors, config)
+    w = generator.mapping(torch.randn(2, generator.z_dim), truncation_psi=0.7)
+    image = generator.synthesis(w, noise_mode="const")
+    assert image.shape == (2, generator.channels, generator.resolution_px, generator.resolution_px)
+    assert check_checkpoint(tensors, config, pictures[:4]) is None
+
+
+def test_the_plot_and_the_table_show_every_tick(inputs, plan, pictures):
+    train_in_process(plan(), pictures)
+    draft = collect_training(inputs(), plan())
+    plot = Image.open(io.BytesIO(draft.files["loss.png"]))
+    assert plot.size == (1000, 300)
+    assert len(np.unique(np.asarray(plot.convert("L")))) > 10
+    table = pq.read_table(pa.BufferReader(draft.files["stats.parquet"]))
+    assert table["num_images"].to_pylist() == [8, 16]
+    assert {"loss/generator", "images_per_s", "memory_mb", "elapsed_s"} < set(table.column_names)
+    assert draft.summary.measures["kimg"] == 0.016
+    assert draft.summary.num_in == len(pictures)
+
+
+def test_planning_and_collecting_do_not_load_torch():
+    code = "import sys, wunderkammer.gan.job; assert 'torch' not in sys.modules, 'torch loaded'"
+    subprocess.run([sys.executable, "-c", code], check=True)
