@@ -1,8 +1,10 @@
 """Recipes for the tests of the spine: small, valid, and changed by one dotted setting at a time."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from wunderkammer.params import Params
 from wunderkammer.subject import Subject, SubjectSpec
 
 RECIPE: dict[str, dict[str, Any]] = {
@@ -20,3 +22,16 @@ def subject(name: str = "cat", **changes: Any) -> Subject:
         section, key = path.split("__")
         sections.setdefault(section, {})[key] = value
     return Subject(name, SubjectSpec.model_validate(sections), Path("subjects"))
+
+
+class YoloParams(Params):
+    """A detector as a later release may bring it."""
+
+    kind: Literal["yolo"] = "yolo"
+    weights: str = "yolo.pt"
+
+
+def with_detector(plain: Subject, weights: str = "yolo.pt") -> Subject:
+    """The same subject with a detector, though no kind of detector is built yet."""
+    detect = YoloParams(weights=weights)
+    return replace(plain, spec=plain.spec.model_copy(update={"detect": detect}))

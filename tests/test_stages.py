@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recipes import subject
+from recipes import subject, with_detector
 
 from wunderkammer.stages import (
     DETECTIONS,
@@ -23,17 +23,6 @@ CHANGES = {
     "video": {"video__fps": 60},
 }
 VERSIONS = {stage.name: f"version of {stage.name}" for stage in STAGES}
-
-
-class WithDetector:
-    """A recipe with a detector, of a kind that is yet to come."""
-
-    def __init__(self, spec):
-        self.spec = spec
-        self.detect = type("YoloParams", (), {"kind": "yolo"})()
-
-    def section_digest(self, name):
-        return "yolo" if name == "detect" else self.spec.section_digest(name)
 
 
 def prints(spec, versions=VERSIONS):
@@ -63,7 +52,7 @@ def test_a_subject_without_a_detector_has_no_detections():
 
 
 def test_a_subject_with_a_detector_has_them_and_its_crops_read_them():
-    spec = WithDetector(subject().spec)
+    spec = with_detector(subject()).spec
     assert chain(spec) == STAGES
     assert upstreams_of(FILTERED_CROPS, spec) == ("raw_scrape", "detections")
     without = {**VERSIONS, "detections": "other boxes"}
