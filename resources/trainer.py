@@ -6,15 +6,17 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
-from wunderkammer.gan.job import TrainingJob, collect_training, plan_training
 
 from wunderkammer.build import StageInputs
 from wunderkammer.scratch import scratch_folder
 from wunderkammer.storage.versions import Draft
+
+if TYPE_CHECKING:
+    from wunderkammer.gan.job import TrainingJob
 
 POLL_S = 1.0
 
@@ -36,6 +38,9 @@ class Trainer(dg.ConfigurableResource[None]):
         Raises:
             RuntimeError: the process failed; its own output is in the run's log.
         """
+        # Imported here: it brings matplotlib, which would double the time to load the definitions.
+        from wunderkammer.gan.job import collect_training, plan_training
+
         device = self.device or os.environ.get("WUNDERKAMMER_DEVICE") or "auto"
         job = plan_training(inputs, device=device, scratch=scratch_folder(inputs.store))
         with TemporaryDirectory(prefix="wunderkammer-") as folder:
@@ -44,7 +49,7 @@ class Trainer(dg.ConfigurableResource[None]):
             self._run(context, job, file)
         return collect_training(inputs, job)
 
-    def _run(self, context: dg.AssetExecutionContext, job: TrainingJob, file: Path) -> None:
+    def _run(self, context: dg.AssetExecutionContext, job: "TrainingJob", file: Path) -> None:
         with dg.open_pipes_session(
             context=context,
             context_injector=dg.PipesTempFileContextInjector(),
