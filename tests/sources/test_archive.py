@@ -254,7 +254,8 @@ def test_a_header_without_end_does_not_fill_the_memory(tmp_path):
     info.size = 1 << 30
     block = info.tobuf(tarfile.GNU_FORMAT)
     path = tmp_path / "a.tar.gz"
-    path.write_bytes(gzip.compress(block + bytes(20 << 20)))
+    good = tarred(tmp_path / "good.tar", [("good.jpg", b"good")]).read_bytes()[:1024]
+    path.write_bytes(gzip.compress(good + block + bytes(20 << 20)))
     with pytest.raises(SourceError, match="header of more than"):
         listing(path)
 
