@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recipes import subject, with_detector
 
@@ -209,7 +209,7 @@ CHANGES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.lists(CHANGES, min_size=1, max_size=4))
 def test_building_what_is_not_fresh_makes_all_fresh_and_builds_nothing_else(history):
     store = Store("memory:///")
