@@ -46,7 +46,7 @@ def _check(stage: Stage, name: str, description: str, verify: Verify) -> dg.Asse
 
 
 def _crops_readable(subject: Subject, store: Store) -> str | None:
-    from wunderkammer.images.crops import check_crops_readable
+    from wunderkammer.images.readable import check_crops_readable
 
     return check_crops_readable(subject, store)
 
@@ -64,9 +64,9 @@ def _shard_rows(subject: Subject, store: Store) -> str | None:
 
 
 def _checkpoint_loads(subject: Subject, store: Store) -> str | None:
-    from wunderkammer.gan.checkpoint import check_checkpoint
+    from wunderkammer.gan.check import check_trained
 
-    return check_checkpoint(subject, store)
+    return check_trained(subject, store)
 
 
 def _film_complete(subject: Subject, store: Store) -> str | None:

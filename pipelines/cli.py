@@ -1,7 +1,6 @@
 """The command `wunderkammer`. Dagster is imported only by the commands that run something."""
 
 import json
-import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -99,8 +98,6 @@ def _assess(folder: SubjectFolder, name: str) -> list[StepState]:
 
 
 def _refresh(name: str, *, rescrape: bool, quiet: bool) -> list[StepState]:
-    # Dagster's own log goes to the run, which the UI shows; the terminal gets a line a step.
-    logging.getLogger("dagster").setLevel(logging.ERROR)
     from pipelines.instance import open_instance
     from pipelines.refresh import RefreshError
     from pipelines.refresh import refresh as run_stale

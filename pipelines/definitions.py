@@ -11,6 +11,7 @@ from assets.raw_scrape import raw_scrape
 from assets.recipe import SECTION_ASSETS
 from assets.trained_checkpoint import trained_checkpoint
 from pipelines.automation import AUTOMATION
+from pipelines.console import console
 from pipelines.jobs import CHAIN, RESCRAPE
 from pipelines.schedules import rescrapes
 from pipelines.sensors import subject_files_sensor
@@ -37,6 +38,7 @@ defs = dg.Definitions(
         "warehouse": Warehouse(),
         "trainer": Trainer(),
     },
+    loggers={"console": console},
     # A run is a process of its own already; a process a step would cost seconds each.
     executor=dg.in_process_executor,
 )

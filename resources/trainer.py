@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -50,11 +52,7 @@ class Trainer(dg.ConfigurableResource[None]):
         return collect_training(inputs, job)
 
     def _run(self, context: dg.AssetExecutionContext, job: "TrainingJob", file: Path) -> None:
-        with dg.open_pipes_session(
-            context=context,
-            context_injector=dg.PipesTempFileContextInjector(),
-            message_reader=dg.PipesTempFileMessageReader(),
-        ) as session:
+        with _pipes_session(context) as session:
             process = subprocess.Popen(
                 [sys.executable, "-m", "wunderkammer.gan.train", str(file)],
                 env={**os.environ, **session.get_bootstrap_env_vars()},
@@ -84,6 +82,22 @@ class Trainer(dg.ConfigurableResource[None]):
                 f"the training of {job.subject!r} ended with exit code {code}; the run's log tells "
                 f"why; materialize trained_checkpoint again to go on from its last checkpoint"
             )
+
+
+@contextmanager
+def _pipes_session(context: dg.AssetExecutionContext) -> Iterator[dg.PipesSession]:
+    with ExitStack() as stack:
+        with warnings.catch_warnings():
+            # Dagster warns of a preview property that it reads itself.
+            warnings.filterwarnings("ignore", "Function `PipesMessageReader.expected_writer_count`")
+            session = stack.enter_context(
+                dg.open_pipes_session(
+                    context=context,
+                    context_injector=dg.PipesTempFileContextInjector(),
+                    message_reader=dg.PipesTempFileMessageReader(),
+                )
+            )
+        yield session
 
 
 def _report(

@@ -1,6 +1,5 @@
 """Where images, manifests, checkpoints and films are kept."""
 
-
 import dagster as dg
 
 from wunderkammer.storage.store import Store, open_store

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -58,3 +60,16 @@ def test_an_exception_in_the_function_ends_the_run():
 
 def test_no_items_start_no_process():
     assert run(abs, []) == []
+
+
+def test_workers_that_cannot_start_end_the_run_and_blame_no_item(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from wunderkammer.workers import Workers, guarded_map\n"
+        "print(list(guarded_map(abs, [1, 2, 3], workers=Workers(num_workers=1))))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode != 0
+    assert "WorkerStartError: worker processes die as they start" in ran.stderr

@@ -31,6 +31,10 @@ class Casualty:
     reason: Literal["crashed_worker", "timed_out"]
 
 
+class WorkerStartError(RuntimeError):
+    """Worker processes can't start at all, so no item is to blame."""
+
+
 def num_cpus() -> int:
     """CPUs that this process may use."""
     return len(os.sched_getaffinity(0))
@@ -52,6 +56,9 @@ def guarded_map(
 
     `fn` and the items must be picklable. An exception that `fn` raises ends the run: what may
     go wrong with an item belongs into its result.
+
+    Raises:
+        WorkerStartError: no worker process gets as far as its first item.
     """
     if not items:
         return
@@ -100,6 +107,14 @@ def _try_alone(
 ) -> Iterator[list[tuple[Item, Result | Casualty]]]:
     """Run suspects one after the other in one worker until it dies or none is left."""
     with _pool(1) as pool:
+        try:
+            pool.submit(num_cpus).result()
+        except BrokenProcessPool as error:
+            # Else every item would be taken for poisonous.
+            raise WorkerStartError(
+                "worker processes die as they start, see their error output; a script that uses "
+                'this library must keep its top level under `if __name__ == "__main__":`'
+            ) from error
         while suspects:
             batch = suspects[0]
             start = monotonic()
