@@ -7,6 +7,7 @@ forward pass; the generic double backward of a depthwise convolution costs 20 ti
 Shapes: N samples, C channels, H rows, W columns.
 """
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -35,23 +36,30 @@ def upsample(x_NCHW: Tensor) -> Tensor:
     return doubled
 
 
-def _kernel(like: Tensor, gain: float) -> Tensor:
-    """The separable filter, once a channel: [C, 1, 4, 4], sum `gain`."""
-    taps = torch.tensor(TAPS, dtype=like.dtype, device=like.device)
-    kernel = torch.outer(taps, taps) * (gain / sum(TAPS) ** 2)
-    return kernel.expand(like.shape[1], 1, -1, -1)
+@cache
+def _kernel(gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The separable filter [1, 1, 4, 4], sum `gain`. Kept: to make it stalls a GPU."""
+    taps = torch.tensor(TAPS, dtype=dtype, device=device)
+    return torch.outer(taps, taps)[None, None] * (gain / sum(TAPS) ** 2)
+
+
+def _kernels(x: Tensor, gain: float) -> Tensor:
+    """The filter once a channel of `x`: [C, 1, 4, 4]."""
+    return _kernel(gain, x.dtype, x.device).expand(x.shape[1], -1, -1, -1)
 
 
 def _correlate(x: Tensor, stride: int, padding: int, gain: float) -> Tensor:
-    kernel = _kernel(x, gain)
-    return functional.conv2d(x, kernel, stride=stride, padding=padding, groups=x.shape[1])
+    kernels = _kernels(x, gain)
+    return functional.conv2d(x, kernels, stride=stride, padding=padding, groups=x.shape[1])
 
 
 def _spread(x: Tensor, stride: int, padding: int, gain: float) -> Tensor:
     if stride == 1:  # the filter is symmetric: its adjoint is itself under the other padding
         return _correlate(x, 1, len(TAPS) - 1 - padding, gain)
-    kernel = _kernel(x, gain)
-    return functional.conv_transpose2d(x, kernel, stride=stride, padding=padding, groups=x.shape[1])
+    kernels = _kernels(x, gain)
+    return functional.conv_transpose2d(
+        x, kernels, stride=stride, padding=padding, groups=x.shape[1]
+    )
 
 
 class _Correlate(Function):
