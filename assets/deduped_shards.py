@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from assets.materialization import Rebuild, materialize_stage, stage_options
+from assets.materialization import Rebuild, materialize_stage, stage_asset
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.stages import DEDUPED_SHARDS
 
 
-@dg.asset(**stage_options(DEDUPED_SHARDS), group_name="collection", kinds={"parquet"})
+@stage_asset(DEDUPED_SHARDS, group="collection", kinds={"parquet"})
 def deduped_shards(
     context: dg.AssetExecutionContext,
     config: Rebuild,

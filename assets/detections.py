@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from assets.materialization import Rebuild, materialize_stage, stage_options
+from assets.materialization import Rebuild, materialize_stage, stage_asset
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.stages import DETECTIONS
 
 
-@dg.asset(**stage_options(DETECTIONS), group_name="collection", kinds={"parquet"})
+@stage_asset(DETECTIONS, group="collection", kinds={"parquet"})
 def detections(
     context: dg.AssetExecutionContext,
     config: Rebuild,

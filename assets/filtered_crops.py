@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from assets.materialization import Rebuild, materialize_stage, stage_options
+from assets.materialization import Rebuild, materialize_stage, stage_asset
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.stages import FILTERED_CROPS
 
 
-@dg.asset(**stage_options(FILTERED_CROPS), group_name="collection", kinds={"parquet", "jpeg"})
+@stage_asset(FILTERED_CROPS, group="collection", kinds={"parquet", "jpeg"})
 def filtered_crops(
     context: dg.AssetExecutionContext,
     config: Rebuild,

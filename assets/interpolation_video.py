@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from assets.materialization import Rebuild, materialize_stage, stage_options
+from assets.materialization import Rebuild, materialize_stage, stage_asset
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.stages import INTERPOLATION_VIDEO
 
 
-@dg.asset(**stage_options(INTERPOLATION_VIDEO), group_name="film", kinds={"ffmpeg"})
+@stage_asset(INTERPOLATION_VIDEO, group="film", kinds={"ffmpeg"})
 def interpolation_video(
     context: dg.AssetExecutionContext,
     config: Rebuild,

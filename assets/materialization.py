@@ -1,7 +1,7 @@
 """What all stage assets share: their place in the graph, and how a build becomes a result."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -27,17 +27,25 @@ class Rebuild(dg.Config):
     force: bool = False
 
 
-def stage_options(stage: Stage) -> dict[str, Any]:
-    """The arguments of `@dg.asset` that follow from the stage."""
+Compute = Callable[..., dg.MaterializeResult[None]]
+
+
+def stage_asset(
+    stage: Stage, *, group: str, kinds: set[str], pool: str | None = None
+) -> Callable[[Compute], dg.AssetsDefinition]:
+    """`@dg.asset` with what follows from the stage: dependencies, code version, automation."""
     sections = [section_key(name) for name in stage.sections]
-    return {
-        "name": stage.name,
-        "deps": [*sections, *(dg.AssetKey(name) for name in stage.upstreams)],
-        "code_version": stage.code_version,
-        "partitions_def": SUBJECTS,
-        "automation_condition": SYNC,
-        "owners": OWNERS,
-    }
+    return dg.asset(
+        name=stage.name,
+        deps=[*sections, *(dg.AssetKey(name) for name in stage.upstreams)],
+        code_version=stage.code_version,
+        partitions_def=SUBJECTS,
+        automation_condition=SYNC,
+        owners=OWNERS,
+        group_name=group,
+        kinds=kinds,
+        pool=pool,
+    )
 
 
 def materialize_stage(

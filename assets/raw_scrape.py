@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from assets.materialization import Rebuild, is_asked_for_alone, materialize_stage, stage_options
+from assets.materialization import Rebuild, is_asked_for_alone, materialize_stage, stage_asset
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.stages import RAW_SCRAPE
 
 
-@dg.asset(**stage_options(RAW_SCRAPE), group_name="collection", kinds={"parquet"})
+@stage_asset(RAW_SCRAPE, group="collection", kinds={"parquet"})
 def raw_scrape(
     context: dg.AssetExecutionContext,
     config: Rebuild,

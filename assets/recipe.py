@@ -17,7 +17,7 @@ def section_key(section: str) -> dg.AssetKey:
     return dg.AssetKey(["config", section])
 
 
-def _observable(section: str) -> dg.AssetsDefinition:
+def _observable(section: str) -> dg.SourceAsset:
     @dg.observable_source_asset(
         key=section_key(section),
         partitions_def=SUBJECTS,
@@ -39,7 +39,7 @@ def _observable(section: str) -> dg.AssetsDefinition:
     return observe
 
 
-def _observables() -> list[dg.AssetsDefinition]:
+def _observables() -> list[dg.SourceAsset]:
     with warnings.catch_warnings():
         # Only an observable asset has versions a partition; a plain AssetSpec's are ignored.
         warnings.filterwarnings("ignore", "Function `observable_source_asset` is currently in beta")

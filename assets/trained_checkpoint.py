@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.materialization import Rebuild, materialize_stage, stage_options
+from assets.materialization import Rebuild, materialize_stage, stage_asset
 from resources.subjects import SubjectFiles
 from resources.trainer import Trainer
 from resources.warehouse import Warehouse
@@ -11,7 +11,7 @@ from wunderkammer.stages import TRAINED_CHECKPOINT
 from wunderkammer.storage.versions import Draft
 
 
-@dg.asset(**stage_options(TRAINED_CHECKPOINT), group_name="model", kinds={"pytorch"}, pool="gpu")
+@stage_asset(TRAINED_CHECKPOINT, group="model", kinds={"pytorch"}, pool="gpu")
 def trained_checkpoint(
     context: dg.AssetExecutionContext,
     config: Rebuild,

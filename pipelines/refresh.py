@@ -64,13 +64,20 @@ def _run(instance: dg.DagsterInstance, step: StepState, *, force: bool, say: Say
         instance=instance,
         partition_key=step.subject,
         asset_selection=[dg.AssetKey(step.asset)],
-        run_config={"ops": {step.asset: {"config": {"force": force}}}},
+        run_config={
+            "ops": {step.asset: {"config": {"force": force}}},
+            "loggers": {"console": {"config": {}}},
+        },
         raise_on_error=False,
     )
     if result.success:
         return
-    faults = [
-        str(event.event_specific_data.error.cause or event.event_specific_data.error)
-        for event in result.filter_events(lambda event: event.is_step_failure)
-    ]
-    raise RefreshError(f"{step.asset} of {step.subject!r} failed: {' '.join(faults)}")
+    raise RefreshError(f"{step.asset} of {step.subject!r} failed: {_reason(result)}")
+
+
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        error = event.step_failure_data.error
+        if error is not None:
+            return (error.cause or error).message.strip()
+    return "see the run in the Dagster UI"

@@ -20,8 +20,13 @@ def serve(*, port: int, tensorboard_port: int, tensorboard_logs: Path) -> int:
     tensorboard_logs.mkdir(parents=True, exist_ok=True)
     environ = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONUNBUFFERED": "1"}
     binaries = Path(sys.executable).parent
-    dagster = [binaries / "dagster", "dev", "--workspace", PROJECT / "workspace.yaml"]
-    tensorboard = [binaries / "tensorboard", "--logdir", tensorboard_logs]
+    dagster: list[str | Path] = [
+        binaries / "dagster",
+        "dev",
+        "--workspace",
+        PROJECT / "workspace.yaml",
+    ]
+    tensorboard: list[str | Path] = [binaries / "tensorboard", "--logdir", tensorboard_logs]
     commands = [
         [*dagster, "--host", HOST, "--port", str(port)],
         [*tensorboard, "--host", HOST, "--port", str(tensorboard_port)],
