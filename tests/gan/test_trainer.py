@@ -107,6 +107,21 @@ def test_raising_the_total_goes_on_and_lowering_it_takes_an_earlier_checkpoint(r
     assert watch.reports == []
 
 
+@pytest.mark.parametrize("num_steps", [2, 4])
+def test_lowering_the_total_to_where_a_run_was_stopped_completes_it(
+    run, recipe, tmp_path, num_steps
+):
+    kimg = num_steps * 4 / 1000
+    run("lowered", recipe(snapshot_ticks=99), stop_after=num_steps)
+    lowered, watch = run("lowered", recipe(total_kimg=kimg, tick_kimg=kimg))
+    straight, _ = run("straight", recipe(total_kimg=kimg, tick_kimg=kimg))
+    assert lowered.is_complete
+    assert watch.reports == []
+    assert lowered.facts.digest == straight.facts.digest
+    assert without_times(lowered.facts) == without_times(straight.facts)
+    assert Archive(Store(str(tmp_path / "lowered")), "run").has_grid(num_steps * 4)
+
+
 def test_how_often_one_looks_does_not_shape_the_weights(run, recipe):
     often, _ = run("often", recipe(tick_kimg=0.004))
     seldom, watch = run("seldom", recipe(tick_kimg=0.02, snapshot_ticks=9, keep_last=1))

@@ -62,7 +62,7 @@ def _png(image):
 @pytest.fixture
 def start(tmp_path, monkeypatch):
     """Run `main` in this process, without tying this process to its parent."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     monkeypatch.setattr(process, "die_with_parent", lambda: None)
 
     def go(job):
@@ -71,7 +71,8 @@ def start(tmp_path, monkeypatch):
         return process.main([str(path)])
 
     yield go
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def newest(job):
@@ -86,11 +87,12 @@ def test_a_finished_training_exits_with_0_and_logs_its_ticks(start, job, caplog)
     assert "trained to 0.048 kimg" in caplog.text
 
 
-def test_sigterm_ends_the_present_step_writes_a_checkpoint_and_exits_with_75(
-    start, job, monkeypatch
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_present_step_writes_a_checkpoint_and_exits_with_75(
+    start, job, monkeypatch, number
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(process.LogWatcher, "tick", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(process.LogWatcher, "tick", lambda *_: os.kill(os.getpid(), number))
         assert start(job(snapshot_ticks=99)) == 75
     assert newest(job()).facts.num_images == 16
     assert start(job()) == 0

@@ -154,6 +154,10 @@ class Archive:
         """Keep the samples drawn after `num_images` images."""
         self.store.write(self._grid_key(num_images), jpeg)
 
+    def has_grid(self, num_images: int) -> bool:
+        """Whether samples were drawn after that many images."""
+        return self.store.exists(self._grid_key(num_images))
+
     def read_grid(self, num_images: int) -> bytes:
         """The samples drawn after `num_images` images.
 

@@ -1,7 +1,7 @@
 """The training process: `python -m wunderkammer.gan.train JOB.json`.
 
-Exit status: 0 when the last image was reached; 75 (EX_TEMPFAIL) when SIGTERM stopped it and a
-checkpoint was written, so that the same command goes on from there.
+Exit status: 0 when the last image was reached; 75 (EX_TEMPFAIL) when SIGTERM or
+Ctrl-C stopped it and a checkpoint was written, so that the same command goes on from there.
 """
 
 import argparse
@@ -172,7 +172,8 @@ def main(arguments: list[str] | None = None) -> int:
         nonlocal is_stopped
         is_stopped = True
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):  # Ctrl-C reaches children of a terminal too
+        signal.signal(number, stop)
     die_with_parent()
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)

@@ -124,9 +124,9 @@ def run_training(
     if saved is not None:
         restore(state, saved)
         log.info("goes on from %.1f kimg", state.num_images / 1000)
-        if state.num_images == params.total_images:
-            return Outcome(saved.facts, is_complete=True)
     latents_NZ = grid_latents(state.average, seed=params.seed)
+    if saved is not None and state.num_images == params.total_images:
+        return Outcome(_finish(state, params, saved.facts, archive, latents_NZ), is_complete=True)
     with ExitStack() as stack:
         stack.enter_context(_deterministic(device))
         board = stack.enter_context(_board(tensorboard, state))
@@ -154,6 +154,25 @@ def run_training(
                 facts = archive.save(facts, tensors, keep_last=params.keep_last)
             if is_last or is_stopped:
                 return Outcome(facts, is_complete=is_last)
+
+
+def _finish(
+    state: TrainingState,
+    params: StyleGan2Params,
+    facts: Facts,
+    archive: Archive,
+    latents_NZ: Tensor,
+) -> Facts:
+    """Add the last tick and the grid to a checkpoint that was no last one when it was written.
+
+    It is now because `total_kimg` was lowered to where an earlier run had been stopped.
+    """
+    if not archive.has_grid(state.num_images):
+        archive.write_grid(state.num_images, encode_grid(draw_grid(state.average, latents_NZ)))
+    if state.ticks and state.ticks[-1].num_images == state.num_images:
+        return facts
+    _close_tick(state, params)
+    return archive.save(*capture(state), keep_last=params.keep_last)
 
 
 def train_step(state: TrainingState, params: StyleGan2Params) -> None:
