@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from wunderkammer.storage.ledger import MAX_PARTS, Ledger
 from wunderkammer.storage.store import Store
+from wunderkammer.storage.tables import to_parquet
 
 SCHEMA = pa.schema([("key", pa.string()), ("value", pa.int64())])
 NUM_ROWS = MAX_PARTS + 8
@@ -99,4 +100,17 @@ def test_a_reader_whose_parts_another_process_merges_misses_no_row(tmp_path, mon
         return parts
 
     monkeypatch.setattr(ledger, "_parts", parts_then_merge)
+    assert pairs(ledger) == wanted
+
+
+def test_a_merge_that_yields_a_part_that_is_there_already_keeps_it(tmp_path):
+    store = Store(str(tmp_path))
+    ledger = Ledger(store, "ledger/a", SCHEMA)
+    wanted = [(f"k{n:02}", n) for n in range(NUM_ROWS)]
+    ledger.append(table(wanted))
+    (whole,) = store.keys("ledger/a")
+    for key, value in wanted:
+        store.write(f"ledger/a/{key}.parquet", to_parquet(table([(key, value)])))
+    ledger.compact()
+    assert list(store.keys("ledger/a")) == [whole]
     assert pairs(ledger) == wanted
