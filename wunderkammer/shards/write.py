@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -123,9 +122,11 @@ class _ShardWriter:
         self.path = path
         self.num_rows = 0
         self.num_bytes = 0
-        self._codes = None if names is None else {name: i for i, name in enumerate(names)}
+        self._codes: dict[str | None, int] | None = None
+        if names is not None:
+            self._codes = {name: i for i, name in enumerate(names)}
         self._schema = _schema(names)
-        self._pending: list[dict[str, Any]] = []
+        self._pending: list[ShardImage] = []
         self._pending_bytes = 0
         self._file = pq.ParquetWriter(
             path,
@@ -142,13 +143,7 @@ class _ShardWriter:
         )
 
     def add(self, image: ShardImage) -> None:
-        self._pending.append(
-            {
-                "image": {"bytes": image.content, "path": image.path},
-                "label": self._codes[image.label] if self._codes and image.label else image.label,
-                "sha256": image.sha256,
-            }
-        )
+        self._pending.append(image)
         self.num_rows += 1
         self.num_bytes += len(image.content)
         self._pending_bytes += len(image.content)
@@ -162,9 +157,23 @@ class _ShardWriter:
         return Shard(self.path, self.num_rows)
 
     def _flush(self) -> None:
-        self._file.write_table(pa.Table.from_pylist(self._pending, schema=self._schema))
+        self._file.write_table(self._table())
         self._pending = []
         self._pending_bytes = 0
+
+    def _table(self) -> pa.Table:
+        rows, codes = self._pending, self._codes
+        files = [
+            pa.array([row.content for row in rows], pa.binary()),
+            pa.array([row.path for row in rows], pa.string()),
+        ]
+        columns = [
+            pa.StructArray.from_arrays(files, ["bytes", "path"]),
+            pa.array([row.label if codes is None else codes[row.label] for row in rows]),
+            pa.array([row.sha256 for row in rows], pa.string()),
+        ]
+        types = self._schema.types
+        return pa.table([c.cast(t) for c, t in zip(columns, types, strict=True)], self._schema)
 
 
 def _schema(names: Sequence[str] | None) -> pa.Schema:
