@@ -10,6 +10,7 @@ import dagster as dg
 
 from pipelines.definitions import defs
 from pipelines.jobs import CHAIN
+from pipelines.launcher import fail_dead_runs
 from pipelines.sensors import sync_subjects
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
@@ -33,6 +34,7 @@ def refresh(
         RefreshError: a step or one of its checks failed.
         SubjectError: there is no such subject, or its file is wrong.
     """
+    fail_dead_runs(instance)
     ran: list[StepState] = []
     if rescrape:
         step = StepState(subject, RAW_SCRAPE.name, "stale", "asked to rescrape")

@@ -8,7 +8,7 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._core.launcher.base import WorkerStatus
 
-from pipelines.launcher import WatchedRunLauncher
+from pipelines.launcher import WatchedRunLauncher, fail_dead_runs
 
 
 @pytest.fixture
@@ -57,3 +57,17 @@ def test_a_run_that_names_no_process_is_unknown(launcher):
     run = dg.DagsterRun(job_name="chain", status=dg.DagsterRunStatus.STARTED)
     instance.add_run(run)
     assert watched.check_run_worker_health(run).status == WorkerStatus.UNKNOWN
+
+
+def test_dead_runs_are_failed_and_give_back_their_slots(launcher):
+    _, instance = launcher
+    storage = instance.event_log_storage
+    storage.set_concurrency_slots("gpu", 1)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead, alive = started_run(instance, process.pid), started_run(instance, os.getpid())
+    assert storage.claim_concurrency_slot("gpu", dead.run_id, "trained_checkpoint").is_claimed
+    fail_dead_runs(instance)
+    assert instance.get_run_by_id(dead.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert instance.get_run_by_id(alive.run_id).status == dg.DagsterRunStatus.STARTED
+    assert storage.claim_concurrency_slot("gpu", alive.run_id, "trained_checkpoint").is_claimed
