@@ -14,7 +14,7 @@ from pipelines.launcher import fail_dead_runs
 from pipelines.sensors import sync_subjects
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
-from wunderkammer.stages import RAW_SCRAPE
+from wunderkammer.stages import DETECTIONS, RAW_SCRAPE, chain
 from wunderkammer.staleness import StepState, assess, steps_to_run
 from wunderkammer.storage.versions import Versions
 
@@ -61,11 +61,14 @@ def _run(instance: dg.DagsterInstance, step: StepState, *, force: bool, say: Say
     say(f"{step.subject}: {step.asset} ({step.cause})")
     folder = SubjectFiles().load()
     sync_subjects(instance, folder)
-    # The rest of the chain is left out: an upstream that is fresh must not run again.
+    assets = [step.asset]
+    if step.asset == RAW_SCRAPE.name and DETECTIONS not in chain(folder[step.subject].spec):
+        # Dagster's graph is the same for all subjects: without a detector they are empty there.
+        assets.append(DETECTIONS.name)
     result = defs.resolve_job_def(CHAIN.name).execute_in_process(
         instance=instance,
         partition_key=step.subject,
-        asset_selection=[dg.AssetKey(step.asset)],
+        asset_selection=[dg.AssetKey(name) for name in assets],
         run_config={
             "ops": {step.asset: {"config": {"force": force}}},
             "loggers": {"console": {"config": {}}},

@@ -222,3 +222,17 @@ def test_building_what_is_not_fresh_makes_all_fresh_and_builds_nothing_else(hist
             build(recipe, store, step.asset)
         assert set(states(recipe, store).values()) == {"fresh"}
         assert {name: Versions(store).current("cat", name) for name in fresh} == kept
+
+
+def test_a_failure_under_a_setting_that_was_taken_back_is_past(store):
+    build(subject(), store)
+    edited = subject(filter__min_side_px=65)
+    crops = BY_NAME["filtered_crops"]
+    with pytest.raises(OSError, match="disk full"):
+        build_stage(crops, edited, store=store, builder=fail)
+    assert states(edited, store)["filtered_crops"] == "failed"
+    assert states(subject(), store) == only(set())
+
+
+def fail(inputs):
+    raise OSError("disk full")

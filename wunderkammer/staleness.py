@@ -33,11 +33,14 @@ def assess(subject: Subject, versions: Versions) -> list[StepState]:
         records[stage.name] = versions.current(subject.name, stage.name)
         attempt = versions.attempt(subject.name, stage.name)
         failure = attempt.failure if attempt else None
+        record = records[stage.name]
         causes = _causes(stage, subject.spec, records, states)
+        # What failed was for other settings, which have been taken back since.
+        is_past = not causes and attempt and record and attempt.fingerprint != record.fingerprint
         state: State = "fresh"
-        if failure is not None:
+        if failure is not None and not is_past:
             state, causes = "failed", [failure]
-        elif records[stage.name] is None:
+        elif record is None:
             state = "missing"
         elif causes:
             state = "stale"
