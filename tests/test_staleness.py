@@ -151,7 +151,8 @@ def test_what_was_never_built_is_missing_and_what_was_stays_fresh(store):
 def test_a_failed_step_says_why_and_what_follows_is_stale(store):
     build(subject(), store)
     versions = Versions(store)
-    attempt = versions.begin("cat", "filtered_crops", "f")
+    record = versions.current("cat", "filtered_crops")
+    attempt = versions.begin("cat", "filtered_crops", record.fingerprint)
     versions.fail("cat", "filtered_crops", attempt, "OSError: the disk is full")
     assert states(subject(), store) == {**only(NAMES[2:]), "filtered_crops": "failed"}
     assert causes(subject(), store)["filtered_crops"] == "OSError: the disk is full"
