@@ -27,11 +27,10 @@ def explicit_modulated_conv(conv, x, w):
     return torch.cat(outputs)
 
 
-@pytest.mark.parametrize("up", [False, True])
-@pytest.mark.parametrize(("size", "demodulate"), [(3, True), (1, False)])
-def test_a_modulated_convolution_equals_one_with_weights_of_each_sample(up, size, demodulate):
-    if up and size == 1:
-        pytest.skip("only 3 by 3 convolutions upsample")
+@pytest.mark.parametrize(
+    ("size", "up", "demodulate"), [(3, False, True), (3, True, True), (1, False, False)]
+)
+def test_a_modulated_convolution_equals_one_with_weights_of_each_sample(size, up, demodulate):
     conv = ModulatedConv(6, 5, w_dim=4, size=size, up=up, demodulate=demodulate)
     x, w = torch.randn(3, 6, 8, 8), torch.randn(3, 4)
     y, scale = conv(x, w)

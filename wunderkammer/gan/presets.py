@@ -35,7 +35,7 @@ class NetworkParams(Params):
 
 # name: (latent size, mapping layers, channel base, most channels)
 _SIZES: Mapping[str, tuple[int, int, int, int]] = {
-    "tiny": (64, 2, 1024, 64),
+    "tiny": (64, 2, 512, 64),
     "small": (256, 4, 8192, 256),
     "full": (512, 8, 32768, 512),
 }
