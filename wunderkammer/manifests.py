@@ -61,6 +61,7 @@ SHARDS = pa.schema(
         ("sha256", pa.string()),
         ("crop_sha256", pa.string()),
         ("image_sha256", pa.string()),
+        ("phash", pa.uint64()),
         ("label", pa.string()),
         ("duplicate_of", pa.string()),
         ("distance", pa.int32()),

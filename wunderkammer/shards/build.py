@@ -52,8 +52,6 @@ log = logging.getLogger(__name__)
 EXACT_DUPLICATE = "exact_duplicate"
 NEAR_DUPLICATE = "near_duplicate"
 
-# With the hashes a version can be judged by itself, whatever became of the crops since.
-MANIFEST = SHARDS.append(pa.field("phash", pa.uint64()))
 
 SUFFIXES = {"jpeg": "jpg", "png": "png", "webp": "webp"}
 
@@ -215,7 +213,7 @@ def _manifest(
     columns["row"][ready] = np.concatenate([np.arange(size) for size in sizes])
     for name in ("id", "sha256", "crop_sha256", "label", "phash"):
         columns[name] = crops[name]
-    return pa.table(columns, schema=MANIFEST)
+    return pa.table(columns, schema=SHARDS)
 
 
 def _measures(inputs: StageInputs, ready: pa.Table, *, shards: list[Shard]) -> dict[str, JsonValue]:

@@ -57,6 +57,9 @@ class Store:
             MissingObjectError: no object has this key.
         """
         try:
+            if self.root is not None:
+                # Objects appear whole, and a plain read costs a third of one through obstore.
+                return (self.root / key).read_bytes()
             return bytes(obstore.get(self._objects, key).bytes())
         except FileNotFoundError:
             raise MissingObjectError(key) from None
