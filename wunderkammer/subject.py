@@ -286,14 +286,15 @@ def _locate(
         parts.append(str(part))
         owner = models[0] if models else owner
         field_info = owner.model_fields.get(str(part))
-        models = _models_in(field_info.annotation) if field_info else ()
+        models = models_in(field_info.annotation) if field_info else ()
     return ".".join(parts), owner, models
 
 
-def _models_in(annotation: Any) -> tuple[type[Params], ...]:
+def models_in(annotation: Any) -> tuple[type[Params], ...]:
+    """The models that a field of this annotation may hold: one, or those of a union."""
     if isinstance(annotation, type) and issubclass(annotation, Params):
         return (annotation,)
-    nested = (_models_in(argument) for argument in get_args(annotation))
+    nested = (models_in(argument) for argument in get_args(annotation))
     return tuple(model for models in nested for model in models)
 
 

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from wunderkammer.params import Params
 
-Rgb = Annotated[tuple[int, int, int], Field(description="red, green, blue, each 0 to 255")]
+Channel = Annotated[int, Field(ge=0, le=255)]
+Rgb = tuple[Channel, Channel, Channel]
 
 
 class NoDetector(Params):
