@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping
+from mimetypes import guess_type
 from typing import Any
 
 import dagster as dg
@@ -56,6 +57,7 @@ def materialize_stage(
     subject_files: SubjectFiles,
     warehouse: Warehouse,
     force: bool,
+    links: Mapping[str, str] | None = None,
 ) -> dg.MaterializeResult[None]:
     """Build the stage of this partition's subject, unless it is built, and show it."""
     subject = subject_files.load()[context.partition_key]
@@ -65,7 +67,10 @@ def materialize_stage(
         context.log.info("%s of %s is up to date, nothing was run", stage.name, subject.name)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(built.record.data_version),
-        metadata=_metadata(built, store),
+        metadata={
+            **_metadata(built, store),
+            **{name: dg.MetadataValue.url(url) for name, url in (links or {}).items()},
+        },
     )
 
 
@@ -75,10 +80,10 @@ def is_asked_for_alone(context: dg.AssetExecutionContext) -> bool:
     return context.run.job_name == "rescrape" or selection == {context.asset_key}
 
 
-def picture(content: bytes, alt: str) -> dg.MetadataValue[str]:
-    """A small picture that the Dagster UI shows in place."""
+def picture(content: bytes, name: str) -> dg.MetadataValue[str]:
+    """A small picture file, as Markdown that the Dagster UI shows in place."""
     encoded = base64.b64encode(content).decode()
-    return dg.MetadataValue.md(f"![{alt}](data:image/jpeg;base64,{encoded})")
+    return dg.MetadataValue.md(f"![{name}](data:{guess_type(name)[0]};base64,{encoded})")
 
 
 def _metadata(built: Built, store: Store) -> Mapping[str, Any]:
@@ -89,13 +94,13 @@ def _metadata(built: Built, store: Store) -> Mapping[str, Any]:
         "num_in": summary.num_in,
         "num_out": summary.num_out,
         "num_rejected": sum(summary.rejections.values()),
-        **{f"measure/{name}": value for name, value in summary.measures.items()},
-        **{f"seconds/{name}": value for name, value in summary.timings_s.items()},
-        **_pictures(record, Versions(store)),
-        **_places(record, store),
     }
     if summary.rejections:
         metadata["rejections"] = _rejection_table(summary.rejections)
+    metadata |= _pictures(record, Versions(store))
+    metadata |= {f"measure/{name}": value for name, value in summary.measures.items()}
+    metadata |= {f"seconds/{name}": value for name, value in summary.timings_s.items()}
+    metadata |= _places(record, store)
     return metadata
 
 

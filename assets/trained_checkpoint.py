@@ -34,4 +34,5 @@ def trained_checkpoint(
         subject_files=subject_files,
         warehouse=warehouse,
         force=config.force,
+        links={"tensorboard": trainer.tensorboard_url},
     )

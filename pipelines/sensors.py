@@ -76,14 +76,16 @@ def _observed(instance: dg.DagsterInstance, folder: SubjectFolder) -> Digests:
 def subject_files_sensor(
     context: dg.SensorEvaluationContext, subject_files: SubjectFiles
 ) -> dg.SensorResult:
-    """Add and drop partitions, observe changed sections, log what is wrong with a file."""
+    """Add and drop partitions, observe changed sections, log once what is wrong with a file."""
     folder = subject_files.load()
+    cursor = json.loads(context.cursor) if context.cursor else {}
     for problem in folder.problems:
-        log = context.log.info if problem.not_available_yet else context.log.warning
-        log("%s", problem)
+        if str(problem) not in cursor.get("problems", []):
+            log = context.log.info if problem.not_available_yet else context.log.warning
+            log("%s", problem)
     known = set(context.instance.get_dynamic_partitions(str(SUBJECTS.name)))
     added, dropped = partition_changes(folder, known)
-    seen: Digests = json.loads(context.cursor) if context.cursor else {}
+    seen: Digests = cursor.get("digests", {})
     present = digests_of(folder.subjects)
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if added:
@@ -93,5 +95,8 @@ def subject_files_sensor(
     return dg.SensorResult(
         dynamic_partitions_requests=requests,
         asset_events=list(observations(seen, present)),
-        cursor=json.dumps(present, sort_keys=True),
+        cursor=json.dumps(
+            {"digests": present, "problems": [str(problem) for problem in folder.problems]},
+            sort_keys=True,
+        ),
     )

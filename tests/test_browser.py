@@ -52,7 +52,11 @@ def wait_for(url, process, seconds=120):
 
 @pytest.fixture
 def served(workplace):
-    workplace.write("patchwork")
+    workplace.write(
+        "patchwork",
+        scrape={"num_quilts": 96, "side_px": 160},
+        filter={"min_side_px": 96, "size_px": 64},
+    )
     environ = {**os.environ, **workplace.environ}
     subprocess.run([BIN / "wunderkammer", "refresh", "patchwork"], env=environ, check=True)
     port, tensorboard_port = free_port(), free_port()
@@ -85,8 +89,10 @@ def test_the_graph_a_partition_and_a_contact_sheet_are_seen(served):
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(60_000)
 
-        page.goto(f"{url}/asset-groups")
-        for asset in ("raw_scrape", "filtered_crops", "deduped_shards", "interpolation_video"):
+        page.goto(
+            f"{url}/assets/interpolation_video?view=lineage&lineageScope=upstream&lineageDepth=5"
+        )
+        for asset in ("raw_scrape", "filtered_crops", "deduped_shards", "trained_checkpoint"):
             page.get_by_text(asset, exact=True).first.wait_for()
         page.wait_for_timeout(2000)
         screenshot(page, "graph")
@@ -97,7 +103,7 @@ def test_the_graph_a_partition_and_a_contact_sheet_are_seen(served):
         page.get_by_text("too_small").first.wait_for()
         screenshot(page, "partition")
 
-        page.get_by_role("button", name="Show Markdown").first.click()
+        page.get_by_text("[Show Markdown]").first.click()
         sheet = page.locator('img[src^="data:image/jpeg;base64,"]').first
         sheet.wait_for()
         assert sheet.evaluate("image => image.complete && image.naturalWidth > 100")

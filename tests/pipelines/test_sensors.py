@@ -72,5 +72,23 @@ def test_sync_does_at_once_what_the_sensor_does_and_does_it_once(workplace, inst
     assert len(records) == 1
     assert (
         records[0].asset_observation.data_version
-        == json.loads(tick(instance).cursor)["corgi"]["filter"]
+        == json.loads(tick(instance).cursor)["digests"]["corgi"]["filter"]
     )
+
+
+def test_a_problem_is_logged_once_and_again_when_it_changes(workplace, instance):
+    def logged(cursor):
+        context = dg.build_sensor_context(
+            instance=instance, cursor=cursor, resources={"subject_files": SubjectFiles()}
+        )
+        lines = []
+        context.log.warning = lambda form, *values: lines.append(form % values)
+        return lines, subject_files_sensor(context).cursor
+
+    workplace.write("corgi", filter={"min_side_px": 0})
+    lines, cursor = logged(None)
+    assert len(lines) == 1
+    assert "filter.min_side_px: 0 is not allowed" in lines[0]
+    assert logged(cursor)[0] == []
+    workplace.write("corgi", filter={"min_side_px": -1})
+    assert "-1 is not allowed" in logged(cursor)[0][0]
