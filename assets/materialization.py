@@ -75,9 +75,14 @@ def materialize_stage(
 
 
 def is_asked_for_alone(context: dg.AssetExecutionContext) -> bool:
-    """Whether this run was asked for this asset and no other."""
-    selection = context.run.asset_selection
-    return context.run.job_name == "rescrape" or selection == {context.asset_key}
+    """Whether a person or a schedule asked for this asset and no other.
+
+    The automation asks for single assets too, but only to bring them up to date.
+    """
+    run = context.run
+    is_automated = run.tags.get("dagster/from_automation_condition") == "true"
+    is_alone = run.job_name == "rescrape" or run.asset_selection == {context.asset_key}
+    return is_alone and not is_automated
 
 
 def picture(content: bytes, name: str) -> dg.MetadataValue[str]:
