@@ -1,9 +1,10 @@
 """Which of many near-alike pictures to keep.
 
-Pictures are ranked: the largest source window first, then the sharpest, then by hash and name so
-that no order of rows matters. From the best down, a picture that no kept one has dropped is kept
-and drops every picture within the distance of it. So no two kept ones are near each other, and
-what is dropped is near a kept one itself, never only near a dropped neighbour of it.
+Pictures are ranked: the largest source window first, then the sharpest, then by the crop's hash and
+label, so that neither an order of rows nor a name decides what is kept. From the best down, a
+picture that no kept one has dropped is kept and drops every picture within the distance of it. So
+no two kept ones are near each other, and what is dropped is near a kept one itself, never only near
+a dropped neighbour of it.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ import pyarrow.compute as pc
 
 from wunderkammer.dedupe.kernels import kernels
 from wunderkammer.dedupe.search import pairs_within
+
+# Content first: the data version of the crops covers no names. Rows that only the last two tell
+# apart are one picture with one label, whichever stays.
+TIE_BREAK = ("crop_sha256", "label", "sha256", "id")
 
 
 @dataclass(frozen=True)
@@ -69,11 +74,11 @@ def rank(crops: pa.Table) -> npt.NDArray[np.int64]:
         {
             "window_px": pc.multiply(width, height),
             "sharpness": crops["sharpness"],
-            **{name: crops[name] for name in ("sha256", "crop_sha256", "id")},
+            **{name: crops[name] for name in TIE_BREAK},
         }
     )
     descending = [("window_px", "descending"), ("sharpness", "descending")]
-    ascending = [(name, "ascending") for name in ("sha256", "crop_sha256", "id")]
+    ascending = [(name, "ascending") for name in TIE_BREAK]
     order: npt.NDArray[np.uint64] = pc.sort_indices(keys, descending + ascending).to_numpy()
     return order.astype(np.int64)
 

@@ -35,14 +35,16 @@ from wunderkammer.storage.versions import Draft, Summary, Versions
 
 log = logging.getLogger(__name__)
 
-# What `deduped_shards` reads of a crop: equal rows of these, equal data version.
+# What `deduped_shards` reads of a crop, and what a split goes by: equal rows of these, equal data
+# version. Names are not among it, so they may not decide which duplicate is kept.
 CONTENT = (
     "crop_sha256",
     "phash",
     "sharpness",
-    "source_width",
-    "source_height",
-    "num_bytes",
+    "box_x0",
+    "box_y0",
+    "box_x1",
+    "box_y1",
     "label",
     "group",
 )
