@@ -40,6 +40,14 @@ def test_damaged_bytes_are_refused_with_the_remedy(blobs, damaged):
         blobs.get(sha256)
 
 
+@pytest.mark.parametrize("damaged", [b"", b"pictur", b"picture!"])
+def test_putting_a_blob_again_repairs_one_of_another_length(blobs, damaged):
+    sha256 = blobs.put(b"picture")
+    blobs.store.write(blobs.key(sha256), damaged)
+    assert blobs.put(b"picture") == sha256
+    assert blobs.get(sha256) == b"picture"
+
+
 def test_a_missing_blob_is_a_missing_object(blobs):
     with pytest.raises(MissingObjectError, match="blobs/00/00/0000"):
         blobs.get("0" * 64)

@@ -73,11 +73,14 @@ class Store:
 
     def exists(self, key: str) -> bool:
         """Whether an object has this key."""
+        return self.size(key) is not None
+
+    def size(self, key: str) -> int | None:
+        """The object's bytes, counted, or None if there is no such object."""
         try:
-            obstore.head(self._objects, key)
+            return int(obstore.head(self._objects, key)["size"])
         except FileNotFoundError:
-            return False
-        return True
+            return None
 
     def write(self, key: str, content: bytes | Path) -> None:
         """Publish `content` (or a file's content) under `key`, replacing what was there."""

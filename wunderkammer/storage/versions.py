@@ -6,6 +6,7 @@ Layout below the store's root:
     subjects/<subject>/<stage>/attempt.json               the run under way, or the one that failed
     subjects/<subject>/<stage>/built/<fingerprint>.json   every record, by what it was built from
     subjects/<subject>/<stage>/versions/<version>/…       manifest.parquet and the other files
+    subjects/<subject>/<stage>/{ledger,checked}/…         per-image results (storage/ledger.py)
 
 Everything of a version is written before a record names it, and `current.json` is replaced in one
 step, so a reader sees the old version or the new one, whole.
@@ -191,10 +192,14 @@ class Versions:
         self.store.delete(f"{self.home(subject, stage)}/attempt.json")
 
     def disown(self, record: Record, fault: str) -> None:
-        """Show a finished version that turned out faulty as failed; the next run builds anew."""
-        self.store.delete(
-            f"{self.home(record.subject, record.stage)}/built/{record.fingerprint}.json"
-        )
+        """Show a finished version that turned out faulty as failed; the next run builds anew.
+
+        Its per-image results go too: they would bring the same fault back.
+        """
+        home = self.home(record.subject, record.stage)
+        self.store.delete(f"{home}/built/{record.fingerprint}.json")
+        for key in [*self.store.keys(f"{home}/ledger"), *self.store.keys(f"{home}/checked")]:
+            self.store.delete(key)
         attempt = self.begin(record.subject, record.stage, record.fingerprint)
         self.fail(record.subject, record.stage, attempt, fault)
 
