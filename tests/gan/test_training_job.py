@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from wunderkammer.build import StageInputs, build_stage, stage_inputs
+from wunderkammer.gan.check import check_trained
 from wunderkammer.gan.checkpoint import check_checkpoint, load_generator
 from wunderkammer.gan.job import (
     MissingCheckpointError,
@@ -50,7 +51,7 @@ def store(tmp_path):
         data_version="images",
         fingerprint="f",
         code_version="1",
-        sections={},
+        sections={"shard": {"resolution_px": 8}},
         upstreams={},
         files=(),
         summary=Summary(num_out=24),
@@ -120,11 +121,16 @@ def test_how_long_and_how_often_leave_the_trajectory_alone(plan, settings):
         {"batch_size": 8},
         {"network": "small"},
         {"mirror": True},
-        {"shard": {"channels": 1}},
     ],
 )
 def test_what_shapes_the_weights_changes_the_trajectory(plan, settings):
     assert plan(**settings).trajectory != plan().trajectory
+
+
+def test_a_training_takes_the_shards_as_they_are_though_the_recipe_has_been_edited(plan):
+    edited = plan(shard={"resolution_px": 16, "channels": 1})
+    assert (edited.resolution_px, edited.channels) == (8, 3)
+    assert edited.trajectory == plan().trajectory
 
 
 def test_shards_without_a_picture_are_refused_with_the_remedy(inputs, tmp_path):
@@ -170,6 +176,23 @@ def test_a_finished_training_becomes_a_version_that_draws(inputs, plan, pictures
     image = generator.synthesis(w, noise_mode="const")
     assert image.shape == (2, generator.channels, generator.resolution_px, generator.resolution_px)
     assert check_checkpoint(tensors, config, pictures[:4]) is None
+
+
+def test_the_check_of_a_checkpoint_stands_when_shards_of_another_size_have_come_since(
+    inputs, plan, pictures, store
+):
+    train_in_process(plan(), pictures)
+    subject = inputs().subject
+    build_stage(
+        TRAINED_CHECKPOINT,
+        subject,
+        store=store,
+        builder=lambda found: collect_training(found, plan()),
+    )
+    versions = Versions(store)
+    shards = versions.current("quilt", "deduped_shards")
+    versions.restore(shards.model_copy(update={"data_version": "others"}))
+    assert check_trained(subject, store) is None
 
 
 def test_the_plot_and_the_table_show_every_tick(inputs, plan, pictures):

@@ -17,13 +17,12 @@ from wunderkammer.gan.loss_plot import loss_plot
 from wunderkammer.gan.params import StyleGan2Params, TrainParams
 from wunderkammer.gan.presets import NetworkParams
 from wunderkammer.params import Params, digest
+from wunderkammer.shards.params import ShardParams
 from wunderkammer.shards.read import shard_keys
-from wunderkammer.stages import TRAINED_CHECKPOINT
+from wunderkammer.stages import DEDUPED_SHARDS, TRAINED_CHECKPOINT
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.tables import to_parquet
 from wunderkammer.storage.versions import Draft, Summary, Versions
-
-SHARDS = "deduped_shards"
 
 # Settings that say how long to train and how often to look, not which way the weights go.
 CADENCE = ("total_kimg", "tick_kimg", "snapshot_ticks", "keep_last")
@@ -70,21 +69,23 @@ def plan_training(inputs: StageInputs, *, device: str, scratch: Path) -> Trainin
     Raises:
         ValueError: the shards hold no images.
     """
-    subject, shards = inputs.subject, inputs.upstreams[SHARDS]
+    subject, shards = inputs.subject, inputs.upstreams[DEDUPED_SHARDS.name]
     keys = shard_keys(shards)
     if not keys:
         raise ValueError(
-            f"{SHARDS} of {subject.name!r} (version {shards.version}) has no image to train on; "
-            f"look at its rejections and loosen the filter or dedupe section"
+            f"{DEDUPED_SHARDS.name} of {subject.name!r} (version {shards.version}) has no image to "
+            f"train on; look at its rejections and loosen the filter or dedupe section"
         )
-    spec = subject.spec
+    train = subject.spec.train
+    # Of the shards as they are: the recipe may have been edited since they were built.
+    made = ShardParams.model_validate(shards.sections["shard"])
     trajectory = digest(
         {
             "code_version": TRAINED_CHECKPOINT.code_version,
             "images": shards.data_version,
-            "resolution_px": spec.shard.resolution_px,
-            "channels": spec.shard.channels,
-            "train": shaping_settings(spec.train),
+            "resolution_px": made.resolution_px,
+            "channels": made.channels,
+            "train": shaping_settings(train),
         }
     )[:16]
     home = Versions.home(subject.name, TRAINED_CHECKPOINT.name)
@@ -94,9 +95,9 @@ def plan_training(inputs: StageInputs, *, device: str, scratch: Path) -> Trainin
         trajectory=trajectory,
         run_prefix=f"{home}/runs/{trajectory}",
         shard_keys=keys,
-        resolution_px=spec.shard.resolution_px,
-        channels=spec.shard.channels,
-        train=spec.train,
+        resolution_px=made.resolution_px,
+        channels=made.channels,
+        train=train,
         device=device,
         tensorboard_dir=str(scratch / "tensorboard" / subject.name / trajectory),
     )
