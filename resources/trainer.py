@@ -74,14 +74,28 @@ class Trainer(dg.ConfigurableResource[None]):
                 context.log.info("stopping: the training writes a checkpoint first")
                 raise
             finally:
-                if process.poll() is None:
-                    process.terminate()
-                    process.wait(timeout=self.stop_timeout_s)
+                self._stop(context, process)
         if code != 0:
             raise RuntimeError(
                 f"the training of {job.subject!r} ended with exit code {code}; the run's log tells "
                 f"why; materialize trained_checkpoint again to go on from its last checkpoint"
             )
+
+    def _stop(self, context: dg.AssetExecutionContext, process: "subprocess.Popen[bytes]") -> None:
+        if process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout=self.stop_timeout_s)
+        except subprocess.TimeoutExpired:
+            # One that lived on would share the GPU with the next training.
+            context.log.warning(
+                "the training took longer than %s s to stop and was killed; the next run goes on "
+                "from its last checkpoint",
+                self.stop_timeout_s,
+            )
+            process.kill()
+            process.wait()
 
 
 @contextmanager
