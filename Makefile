@@ -40,7 +40,7 @@ format: setup ## rewrite the code in the common format
 	@$(BIN)/ruff check --fix .
 
 bench: setup ## run the benchmarks
-	@set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+	@set -e; for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script; done
 
 lock: setup ## resolve pyproject.toml into requirements.lock
 	@printf 'opencv-python ; sys_platform == "never"\n' > $(VENV)/overrides.txt
