@@ -4,6 +4,8 @@ Dagster's default launcher has no health check: after a reboot, or the death of 
 its run stays STARTED for ever and keeps its slot of the pool `gpu`.
 """
 
+import time
+
 import psutil
 from dagster import (
     DagsterEventType,
@@ -17,6 +19,8 @@ from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 
 # The event is written a moment after the process has started, never before.
 CLOCK_SLACK_S = 2.0
+# A run is STARTED a moment before its process says which it is; the daemon fails UNKNOWN ones.
+FIRST_WORD_S = 60.0
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
@@ -36,6 +40,9 @@ def run_health(instance: DagsterInstance, run: DagsterRun) -> CheckRunHealthResu
     """Whether the process that executes `run` lives, on this machine."""
     worker = _worker(instance, run.run_id)
     if worker is None:
+        record = instance.get_run_record_by_id(run.run_id)
+        if record is not None and time.time() - record.update_timestamp.timestamp() < FIRST_WORD_S:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.UNKNOWN, "the run names no process")
     pid, seen_at = worker
     try:

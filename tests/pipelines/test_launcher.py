@@ -52,10 +52,12 @@ def test_a_pid_that_a_younger_process_has_taken_over_does_not_count(launcher, mo
     assert watched.check_run_worker_health(run).status == WorkerStatus.FAILED
 
 
-def test_a_run_that_names_no_process_is_unknown(launcher):
+def test_a_run_that_names_no_process_is_unknown_after_a_while(launcher, monkeypatch):
     watched, instance = launcher
     run = dg.DagsterRun(job_name="chain", status=dg.DagsterRunStatus.STARTED)
     instance.add_run(run)
+    assert watched.check_run_worker_health(run).status == WorkerStatus.RUNNING
+    monkeypatch.setattr("pipelines.launcher.FIRST_WORD_S", -1.0)
     assert watched.check_run_worker_health(run).status == WorkerStatus.UNKNOWN
 
 
