@@ -160,6 +160,21 @@ def test_a_failed_step_says_why_and_what_follows_is_stale(store):
     assert [step.asset for step in steps_to_run(assess(subject(), versions))] == NAMES[1:]
 
 
+def test_a_step_that_was_killed_after_it_had_published_is_fresh(store):
+    versions = Versions(store)
+    build(subject(), store)
+    record = versions.current("cat", "filtered_crops")
+    gone = versions.begin("cat", "filtered_crops", record.fingerprint).model_copy(
+        update={"pid_started": 0.0, "started_at": record.created_at}
+    )
+    note = "subjects/cat/filtered_crops/attempt.json"
+    store.write(note, gone.model_dump_json().encode())
+    assert set(states(subject(), store).values()) == {"fresh"}
+    later = gone.model_copy(update={"started_at": "2999-01-01T00:00:00+00:00"})
+    store.write(note, later.model_dump_json().encode())
+    assert states(subject(), store)["filtered_crops"] == "failed"
+
+
 def test_a_step_that_is_running_is_said_to_run(store):
     versions = Versions(store)
     attempt = versions.begin("cat", "raw_scrape", "f")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from wunderkammer.stages import Stage, chain, upstreams_of
-from wunderkammer.storage.versions import Record, Versions
+from wunderkammer.storage.versions import Attempt, Record, Versions
 from wunderkammer.subject import Subject, SubjectSpec
 
 State = Literal["fresh", "stale", "missing", "failed"]
@@ -35,8 +35,7 @@ def assess(subject: Subject, versions: Versions) -> list[StepState]:
         failure = attempt.failure if attempt else None
         record = records[stage.name]
         causes = _causes(stage, subject.spec, records, states)
-        # What failed was for other settings, which have been taken back since.
-        is_past = not causes and attempt and record and attempt.fingerprint != record.fingerprint
+        is_past = not causes and attempt and record and _is_past(attempt, record)
         state: State = "fresh"
         if failure is not None and not is_past:
             state, causes = "failed", [failure]
@@ -53,6 +52,14 @@ def assess(subject: Subject, versions: Versions) -> list[StepState]:
 def steps_to_run(states: list[StepState]) -> list[StepState]:
     """The steps that a refresh would run, in order; an unchanged result may spare later ones."""
     return [step for step in states if step.state != "fresh"]
+
+
+def _is_past(attempt: Attempt, record: Record) -> bool:
+    """Whether a failure says nothing of the version in force."""
+    if attempt.fingerprint != record.fingerprint:
+        return True  # it was for other settings, which have been taken back since
+    # Killed after it had published, before it could take back its note.
+    return attempt.error is None and record.created_at >= attempt.started_at
 
 
 def _causes(
