@@ -231,6 +231,8 @@ def test_a_build_killed_at_any_instant_leaves_a_whole_version_and_a_rerun_comple
         now, cause = state(changed, store)
         if key == "attempt.json":
             assert (now, cause) == ("stale", "scrape.path: pictures → paintings")
+        elif key == "done":
+            assert (now, cause) == ("fresh", "")
         else:
             assert now == "failed"
             assert cause.startswith("interrupted: its process ")
