@@ -73,3 +73,8 @@ def workplace(tmp_path, monkeypatch):
     for name, value in place.environ.items():
         monkeypatch.setenv(name, value)
     return place
+
+
+def pytest_collection_modifyitems(items):
+    """Start the longest tests first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

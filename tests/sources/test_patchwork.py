@@ -102,6 +102,12 @@ def test_the_size_that_is_asked_for_is_part_of_the_key() -> None:
     assert some_items(side_px=96)[0].key != some_items(side_px=97)[0].key
 
 
+def test_the_most_blocks_a_side_changes_the_quilts_and_their_keys() -> None:
+    few, many = some_items(max_blocks=1), some_items(max_blocks=4)
+    assert not {item.key for item in few} & {item.key for item in many}
+    assert any(a.read() != b.read() for a, b in zip(few, many, strict=True))
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(), number=st.integers(0, 29), side_px=st.integers(32, 256))
 def test_a_quilt_is_near_its_size_and_nearly_square(seed: int, number: int, side_px: int) -> None:

@@ -78,12 +78,16 @@ class UrlsParams(SourceLimits):
 
 
 class PatchworkParams(SourceLimits):
-    """Procedural pieced quilts, and on purpose some files that each later stage must refuse."""
+    """Procedural pieced quilts, and on purpose some files that each later stage must refuse.
+
+    `max_blocks` is the most blocks a side of a quilt; blocks that need two a side keep two.
+    """
 
     kind: Literal["patchwork"]
     seed: int = 0
     num_quilts: Annotated[int, Field(ge=1)] = 480
     side_px: Annotated[int, Field(ge=32, le=2048)] = 160
+    max_blocks: Annotated[int, Field(ge=1)] = 4
     num_near_duplicates: Annotated[int, Field(ge=0)] = 24
     num_off_subject: Annotated[int, Field(ge=0)] = 12
     num_too_small: Annotated[int, Field(ge=0)] = 8

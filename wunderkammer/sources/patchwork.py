@@ -6,7 +6,7 @@ nothing, any item can be had without the others, and a longer list leaves the sh
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -49,6 +49,7 @@ class PatchworkItem(SourceItem):
     seed: int
     number: int
     side_px: int
+    max_blocks: int
     original: int | None = None
 
     def read(self) -> bytes:
@@ -56,21 +57,31 @@ class PatchworkItem(SourceItem):
         rng = _rng(self.seed, self.kind, self.number)
         match self.kind:
             case "quilt":
-                return _quilt(self.seed, self.number, side_px=self.side_px)
+                return self._quilt(self.number)
             case "near-duplicate":
                 assert self.original is not None
-                return _copy(_quilt(self.seed, self.original, side_px=self.side_px), rng)
+                return _copy(self._quilt(self.original), rng)
             case "off-subject":
                 return _decoy(self.number, rng, side_px=self.side_px)
             case "too-small":
                 # Each side ends up below half of side_px.
                 side_px = max(round(self.side_px * rng.uniform(0.15, 0.38)), 8)
-                return _jpeg(quilt_picture(_block(self.number), rng, side_px=side_px), rng)
+                return _jpeg(self._picture(self.number, rng, side_px=side_px), rng)
             case "truncated":
-                whole = _jpeg(quilt_picture(_block(self.number), rng, side_px=self.side_px), rng)
+                whole = _jpeg(self._picture(self.number, rng, side_px=self.side_px), rng)
                 return whole[: round(len(whole) * rng.uniform(0.35, 0.7))]
             case "not-an-image":
                 return ERROR_PAGE.format(name=self.id).encode()
+
+    def _quilt(self, number: int) -> bytes:
+        rng = _rng(self.seed, "quilt", number)
+        return _jpeg(self._picture(number, rng, side_px=self.side_px), rng)
+
+    def _picture(self, number: int, rng: np.random.Generator, *, side_px: int) -> Image:
+        block = _block(number)
+        counts = tuple(count for count in block.counts if count <= self.max_blocks)
+        block = replace(block, counts=counts or (min(block.counts),))
+        return quilt_picture(block, rng, side_px=side_px)
 
 
 def patchwork_items(params: PatchworkParams) -> list[SourceItem]:
@@ -148,9 +159,10 @@ def _item(
     original: int | None = None,
 ) -> PatchworkItem:
     shows = "" if original is None else f"/{original}"
+    drawn = f"{params.side_px}/{params.max_blocks}"
     return PatchworkItem(
         id=f"{name}.jpg",
-        key=f"patchwork/{EDITION}/{params.seed}/{params.side_px}/{kind}/{number}{shows}",
+        key=f"patchwork/{EDITION}/{params.seed}/{drawn}/{kind}/{number}{shows}",
         author=AUTHOR,
         licence=LICENCE,
         licence_url=LICENCE_URL,
@@ -161,6 +173,7 @@ def _item(
         seed=params.seed,
         number=number,
         side_px=params.side_px,
+        max_blocks=params.max_blocks,
         original=original,
     )
 
@@ -173,11 +186,6 @@ def _rng(seed: int, kind: Kind, number: int) -> np.random.Generator:
     """A stream of its own for each item, whatever the others do."""
     name = hashlib.sha256(f"{seed}/{kind}/{number}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(name[:16], "big")))
-
-
-def _quilt(seed: int, number: int, *, side_px: int) -> bytes:
-    rng = _rng(seed, "quilt", number)
-    return _jpeg(quilt_picture(_block(number), rng, side_px=side_px), rng)
 
 
 def _copy(original: bytes, rng: np.random.Generator) -> bytes:
