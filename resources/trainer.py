@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wunderkammer.gan.job import TrainingJob
 
 POLL_S = 1.0
+TENSORBOARD_URL = "WUNDERKAMMER_TENSORBOARD_URL"
 
 
 class Trainer(dg.ConfigurableResource[None]):
@@ -31,8 +32,13 @@ class Trainer(dg.ConfigurableResource[None]):
     """
 
     device: str | None = None
-    tensorboard_url: str = "http://127.0.0.1:6006"
+    tensorboard: str | None = None
     stop_timeout_s: float = 120.0
+
+    @property
+    def tensorboard_url(self) -> str:
+        """As set, else as `wunderkammer up` says, else at TensorBoard's own port."""
+        return self.tensorboard or os.environ.get(TENSORBOARD_URL) or "http://127.0.0.1:6006"
 
     def train(self, context: dg.AssetExecutionContext, inputs: StageInputs) -> Draft:
         """Run the training of `inputs` to its end and collect the checkpoint.

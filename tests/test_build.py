@@ -142,7 +142,7 @@ def test_a_failing_builder_leaves_the_version_before_it_and_its_reason(store, er
     assert versions.read(before, "kept.jpg")
     reason = f"{type(error).__name__}: {error}"
     assert versions.attempt("cat", "raw_scrape").failure == reason
-    assert state(changed, store) == ("failed", reason)
+    assert state(changed, store) == ("failed", f"{reason}; scrape.path: pictures → paintings")
     assert not built(RAW_SCRAPE, changed, store, Builder()).was_fresh
     assert state(changed, store) == ("fresh", "")
 
@@ -243,3 +243,34 @@ def test_a_build_killed_at_any_instant_leaves_a_whole_version_and_a_rerun_comple
         assert versions.current("cat", "raw_scrape") == record
         assert state(changed, store) == ("fresh", "")
         assert [bool(versions.read(record, name)) for name in record.files] == [True, True]
+
+
+def test_a_run_of_an_older_recipe_that_ends_last_does_not_take_the_pointer(tmp_path):
+    store = Store(str(tmp_path))
+    old, new = subject(), subject(scrape__path="elsewhere")
+    stage = RAW_SCRAPE
+
+    def slow(inputs):
+        build_stage(stage, new, store=store, builder=lambda _: Draft("new", Summary()))
+        return Draft("old", Summary())
+
+    build_stage(stage, old, store=store, builder=slow)
+    versions = Versions(store)
+    assert versions.current("cat", stage.name).data_version == "new"
+    assert versions.attempt("cat", stage.name) is None
+    restored = build_stage(stage, old, store=store, builder=lambda _: 1 / 0)
+    assert restored.was_fresh
+    assert versions.current("cat", stage.name).data_version == "old"
+
+
+def test_an_older_run_that_ends_first_leaves_the_note_of_the_newer_one(tmp_path):
+    store = Store(str(tmp_path))
+    stage = RAW_SCRAPE
+
+    def overtaken(inputs):
+        Versions(store).begin("cat", stage.name, "newer")
+        return Draft("old", Summary())
+
+    build_stage(stage, subject(), store=store, builder=overtaken)
+    assert Versions(store).attempt("cat", stage.name).fingerprint == "newer"
+    assert Versions(store).current("cat", stage.name) is None

@@ -23,10 +23,10 @@ from pipelines.cli import app
 
 publish = Versions.commit
 
-def commit(self, record, draft):
+def commit(self, record, draft, **options):
     if record.stage == sys.argv[1]:
         os.kill(os.getpid(), signal.SIGKILL)
-    return publish(self, record, draft)
+    return publish(self, record, draft, **options)
 
 if __name__ == "__main__":
     Versions.commit = commit

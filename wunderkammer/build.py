@@ -64,17 +64,19 @@ def build_stage(
         if built is not None:
             if current is None or current.version != built.version:
                 versions.restore(built)
-            versions.succeed(subject.name, stage.name)
+            versions.succeed(subject.name, stage.name, inputs.fingerprint)
             return Built(built, was_fresh=True)
     attempt = versions.begin(subject.name, stage.name, inputs.fingerprint)
     start = perf_counter()
     try:
         draft = builder(inputs)
-        record = versions.commit(_record(stage, inputs, draft, perf_counter() - start), draft)
+        record = versions.commit(
+            _record(stage, inputs, draft, perf_counter() - start), draft, attempt=attempt
+        )
     except BaseException as error:
         versions.fail(subject.name, stage.name, attempt, f"{type(error).__name__}: {error}")
         raise
-    versions.succeed(subject.name, stage.name)
+    versions.succeed(subject.name, stage.name, inputs.fingerprint)
     return Built(record, was_fresh=False)
 
 

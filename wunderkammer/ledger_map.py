@@ -1,7 +1,7 @@
 """Apply a function to new items only: what a ledger already holds is not computed again."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +18,9 @@ Row = dict[str, Any]
 # A ledger part a batch would be many small objects; a kill loses at most this much work.
 PART_ROWS = 1024
 
+# Reasons of a rejection that may be gone the next time, on a machine less busy or a disk restored.
+TRANSIENT = ("crashed_worker", "timed_out", "out_of_memory", "unreadable", "damaged_member")
+
 
 def map_ledgered(
     ledger: Ledger,
@@ -33,7 +36,7 @@ def map_ledgered(
 
     `fn` runs in guarded worker processes and returns a row without its `key`; `on_casualty` makes
     the row of an item that crashed its worker or hung. Finished rows are kept as they come, so a
-    killed run goes on where it was.
+    killed run goes on where it was; those with a `reason` of `TRANSIENT` hold for this run only.
     """
     done = ledger.rows()
     wanted = pa.array(items.keys(), pa.string())
@@ -41,8 +44,8 @@ def map_ledgered(
     todo = [(key, items[key]) for key in wanted.filter(missing).to_pylist()]
     if todo:
         log.info("%s: %d new, %d known", what, len(todo), len(items) - len(todo))
-        _compute(ledger, todo, fn, on_casualty, what, log, workers or Workers())
-        done = ledger.rows()
+        new = _compute(ledger, todo, fn, on_casualty, what, log, workers or Workers())
+        done = pa.concat_tables([done, *new])
         ledger.compact()
     return done.take(pc.index_in(wanted, value_set=done["key"].combine_chunks()))
 
@@ -55,7 +58,7 @@ def _compute(
     what: str,
     log: logging.Logger,
     workers: Workers,
-) -> None:
+) -> Iterator[pa.Table]:
     batches = guarded_map(_Keyed(fn), todo, workers=workers)
     pending: list[Row] = []
     for batch in track(batches, total=len(todo), what=what, log=log, size=len):
@@ -63,10 +66,20 @@ def _compute(
             row = on_casualty(item, result) if isinstance(result, Casualty) else result
             pending.append({**row, "key": key})
         if len(pending) >= PART_ROWS:
-            ledger.append(pa.Table.from_pylist(pending, schema=ledger.schema))
+            yield _append(ledger, pending)
             pending = []
     if pending:
-        ledger.append(pa.Table.from_pylist(pending, schema=ledger.schema))
+        yield _append(ledger, pending)
+
+
+def _append(ledger: Ledger, rows: list[Row]) -> pa.Table:
+    """The rows as a table; all that will hold the next time are in the ledger."""
+    table = pa.Table.from_pylist(rows, schema=ledger.schema)
+    passes = pc.is_in(table["reason"], value_set=pa.array(TRANSIENT))
+    lasting = table.filter(pc.invert(pc.fill_null(passes, False)))
+    if lasting.num_rows:
+        ledger.append(lasting)
+    return table
 
 
 @dataclass(frozen=True)

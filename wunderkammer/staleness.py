@@ -38,7 +38,8 @@ def assess(subject: Subject, versions: Versions) -> list[StepState]:
         is_past = not causes and attempt and record and _is_past(attempt, record)
         state: State = "fresh"
         if failure is not None and not is_past:
-            state, causes = "failed", [failure]
+            # With what was edited since: the failure may be of a setting that is no more.
+            state, causes = "failed", [failure, *(causes if record else [])]
         elif record is None:
             state = "missing"
         elif causes:

@@ -33,7 +33,9 @@ def work_in_this_process(monkeypatch, rendered):
         del on_casualty, what, log, workers
         rendered.extend(key for key, _ in todo)
         rows = [{**fn(item), "key": key} for key, item in todo]
-        ledger.append(pa.Table.from_pylist(rows, schema=ledger.schema))
+        table = pa.Table.from_pylist(rows, schema=ledger.schema)
+        ledger.append(table)
+        return [table]
 
     monkeypatch.setattr("wunderkammer.ledger_map._compute", compute)
 

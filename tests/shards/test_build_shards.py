@@ -18,6 +18,7 @@ from wunderkammer.shards.build import (
 )
 from wunderkammer.shards.read import load_images, open_shards, shard_keys
 from wunderkammer.storage.blobs import Blobs
+from wunderkammer.storage.store import MissingObjectError
 from wunderkammer.storage.versions import Versions
 from wunderkammer.workers import Casualty, guarded_map
 
@@ -242,7 +243,7 @@ def test_nothing_is_left_in_the_scratch_folder_after_success_or_failure(
     assert workshop.leftovers() == []
     shutil.rmtree(Path(workshop.store.location) / "blobs")
     monkeypatch.setattr(build, "kept_sheet", lambda *_, **__: b"")
-    with pytest.raises(KeyError):
+    with pytest.raises(MissingObjectError):
         workshop.build()
     assert workshop.leftovers() == []
 

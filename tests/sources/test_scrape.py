@@ -5,13 +5,11 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from PIL import Image
 from scraping import Scraper, map_here, picture
 
 from wunderkammer.manifests import RAW
-from wunderkammer.sources.ingest import FACTS, Facts
 from wunderkammer.sources.item import SourceError, UnreadableItemError
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
@@ -307,15 +305,18 @@ def test_an_item_that_kills_its_worker_is_a_rejection_and_is_tried_again(
     assert len(scraper.kept(scrape(scraper))) == 6
 
 
-def test_the_ledger_forgets_what_may_pass_even_when_it_is_merged(tmp_path):
-    facts = Facts(Store(str(tmp_path)), "ledger")
-    for number in range(40):
-        reason = "unreadable" if number % 2 else None
-        row = {"key": f"k{number}", "reason": reason}
-        facts.append(pa.Table.from_pylist([row], schema=FACTS))
-    facts.append(pa.Table.from_pylist([{"key": "z"} for _ in range(1)], schema=FACTS))
-    assert facts.rows().num_rows == 41
-    for number in range(40, 70):
-        facts.append(pa.Table.from_pylist([{"key": f"k{number}"}], schema=FACTS))
-    facts.compact()
-    assert Facts(facts.store, "ledger").rows().num_rows == 51
+def test_a_picture_that_was_deleted_from_the_store_is_taken_in_again(scraper, spoons):
+    first = scrape(scraper)
+    lost = scraper.rows(first)["tea/0.png"]["sha256"]
+    scraper.store.delete(Blobs.key(lost))
+    again = scrape(scraper)
+    assert Blobs(scraper.store).get(lost) == picture(0)
+    assert again.record.data_version == first.record.data_version
+
+
+def test_a_picture_that_sorts_earlier_pushes_none_out_that_the_cap_let_in(scraper, spoons):
+    before = set(scraper.kept(scrape(scraper, max_images=3)))
+    (spoons / "a.png").write_bytes(picture(50))
+    built = scrape(scraper, max_images=3)
+    assert set(scraper.kept(built)) == before
+    assert scraper.reasons(built)["a.png"] == "beyond_max_images"

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from wunderkammer.ledger_map import map_ledgered
+from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.ledger import MAX_PARTS, Ledger
 from wunderkammer.storage.store import Store
 from wunderkammer.workers import Casualty, Workers
@@ -64,3 +65,34 @@ def test_many_parts_are_merged_without_losing_a_row(ledger):
     ledger.compact()
     assert len(list(ledger.store.keys("ledger/a"))) == 1
     assert sorted(ledger.rows()["value"].to_pylist()) == list(range(MAX_PARTS + 5))
+
+
+def test_what_may_pass_is_not_held_against_an_item_the_next_time(ledger):
+    assert mapped(ledger, [7])["reason"].to_pylist() == ["crashed_worker"]
+    assert mapped(ledger, [7], fn=double)["value"].to_pylist() == [14]
+
+
+def double(number: int) -> dict[str, object]:
+    return {"value": 2 * number}
+
+
+def test_a_row_whose_blob_is_gone_is_made_again(tmp_path):
+    store = Store(str(tmp_path))
+    schema = pa.schema([("key", pa.string()), ("sha256", pa.string()), ("reason", pa.string())])
+    ledger = Ledger(store, "ledger/b", schema, blob_column="sha256")
+    kept, gone = Blobs(store).put(b"kept"), Blobs(store).put(b"gone")
+    rows = [
+        {"key": "a", "sha256": kept},
+        {"key": "b", "sha256": gone},
+        {"key": "c", "sha256": "f" * 64, "reason": "not_an_image"},
+    ]
+    ledger.append(pa.Table.from_pylist(rows, schema=schema))
+    assert ledger.rows()["key"].to_pylist() == ["a", "b", "c"]
+    (tmp_path / Blobs.key(gone)).write_bytes(b"")
+    assert ledger.rows()["key"].to_pylist() == ["a", "c"]
+
+
+def test_a_damaged_part_is_ignored_and_the_others_are_read(ledger, tmp_path):
+    mapped(ledger, [1, 2])
+    (tmp_path / "ledger/a/0123.parquet").write_bytes(b"")
+    assert sorted(ledger.rows()["key"].to_pylist()) == ["k1", "k2"]

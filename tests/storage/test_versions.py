@@ -127,7 +127,7 @@ def test_a_failed_attempt_says_why_and_a_success_removes_it(versions):
     found = versions.attempt("cat", "filtered_crops")
     assert not found.is_running
     assert found.failure == "OSError: the disk is full"
-    versions.succeed("cat", "filtered_crops")
+    versions.succeed("cat", "filtered_crops", "f")
     assert versions.attempt("cat", "filtered_crops") is None
 
 

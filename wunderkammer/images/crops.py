@@ -106,7 +106,9 @@ def _render(
         for sha256, width, height in zip(*wanted.values(), strict=True)
     }
     renders = map_ledgered(
-        Ledger(inputs.store, f"{home}/ledger/{settings.digest}", RENDERS),
+        Ledger(
+            inputs.store, f"{home}/ledger/{settings.digest}", RENDERS, blob_column="crop_sha256"
+        ),
         sources,
         fn=partial(render_row, settings=settings, store=inputs.store),
         on_casualty=casualty_row,

@@ -17,7 +17,7 @@ from wunderkammer.storage.versions import Versions
 from wunderkammer.subject import Subject
 from wunderkammer.workers import Casualty
 
-CHECKED = pa.schema([("key", pa.string()), ("fault", pa.string())])
+CHECKED = pa.schema([("key", pa.string()), ("reason", pa.string())])
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def check_crops_readable(subject: Subject, store: Store) -> str | None:
         what="checking crops",
         log=log,
     )
-    faults = [f"{row['key']}: {row['fault']}" for row in checked.to_pylist() if row["fault"]]
+    faults = [f"{row['key']}: {row['reason']}" for row in checked.to_pylist() if row["reason"]]
     if not faults:
         return None
     return f"{len(faults)} of {len(crops)} crops can't be read, the first: {faults[0]}"
@@ -49,9 +49,9 @@ def _fault(store: Store, sha256: str) -> dict[str, Any]:
     try:
         probe(Blobs(store).get(sha256), max_pixels=4096 * 4096)
     except (MissingObjectError, ValueError, DecodeError) as error:
-        return {"fault": str(error)}
-    return {"fault": None}
+        return {"reason": str(error)}
+    return {"reason": None}
 
 
 def _casualty(_sha256: str, casualty: Casualty) -> dict[str, Any]:
-    return {"fault": casualty.reason}
+    return {"reason": casualty.reason}

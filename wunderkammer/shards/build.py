@@ -136,7 +136,9 @@ def _prepare(inputs: StageInputs, crops: pa.Table) -> pa.Table:
         return pa.table(columns, schema=PREPARED)
     home = Versions.home(inputs.subject.name, DEDUPED_SHARDS.name)
     return map_ledgered(
-        Ledger(inputs.store, f"{home}/ledger/{settings.digest}", PREPARED),
+        Ledger(
+            inputs.store, f"{home}/ledger/{settings.digest}", PREPARED, blob_column="image_sha256"
+        ),
         {content: content for content in contents.to_pylist()},
         fn=partial(prepare_row, settings=settings, store=inputs.store),
         on_casualty=casualty_row,

@@ -27,8 +27,6 @@ from wunderkammer.workers import Casualty
 
 log = logging.getLogger(__name__)
 
-# What may go better the next time, so the ledger must not hold on to it.
-PASSING = ("unreadable", "damaged_member", "out_of_memory", "crashed_worker", "timed_out")
 MAX_DETAIL = 500
 
 FACTS = pa.schema(
@@ -47,28 +45,9 @@ FACTS = pa.schema(
 Row = dict[str, Any]
 
 
-class Facts(Ledger):
-    """The ledger of `ingest`: rows of `PASSING` reasons live only as long as this object."""
-
-    def __init__(self, store: Store, prefix: str) -> None:
-        super().__init__(store, prefix, FACTS)
-        self._passing = FACTS.empty_table()
-
-    def rows(self) -> pa.Table:
-        """The rows on record, and the passing ones of this run."""
-        return pa.concat_tables([super().rows(), self._passing])
-
-    def append(self, table: pa.Table) -> None:
-        """Publish the rows that will hold the next time too."""
-        passes = pc.fill_null(pc.is_in(table["reason"], value_set=pa.array(PASSING)), False)
-        self._passing = pa.concat_tables([self._passing, table.filter(passes)])
-        lasting = table.filter(pc.invert(passes))
-        if lasting.num_rows:
-            super().append(lasting)
-
-    def compact(self) -> None:
-        """Merge the parts on record."""
-        Ledger(self.store, self.prefix, FACTS).compact()
+def facts_ledger(store: Store, prefix: str) -> Ledger:
+    """The ledger of `ingest`."""
+    return Ledger(store, prefix, FACTS, blob_column="sha256")
 
 
 @dataclass(frozen=True)
@@ -107,7 +86,7 @@ def rejected(reason: str, detail: str) -> Row:
     return {"reason": reason, "detail": detail.encode(errors="replace").decode()[:MAX_DETAIL]}
 
 
-def ingest(items: Sequence[SourceItem], *, facts: Facts, do: Ingest) -> pa.Table:
+def ingest(items: Sequence[SourceItem], *, facts: Ledger, do: Ingest) -> pa.Table:
     """The rows of `RAW` for `items`, in their order."""
     readable = {item.key: item for item in items if not isinstance(item, RefusedItem)}
     known = map_ledgered(facts, readable, fn=do, on_casualty=_casualty, what="raw_scrape", log=log)

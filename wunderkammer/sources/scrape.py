@@ -13,7 +13,7 @@ from wunderkammer.manifests import KEPT, RAW, REJECTED, kept, rejections
 from wunderkammer.params import digest
 from wunderkammer.sources.archive import Archive
 from wunderkammer.sources.folder import Folder
-from wunderkammer.sources.ingest import Facts, Ingest, ingest, unread_rows
+from wunderkammer.sources.ingest import Ingest, facts_ledger, ingest, unread_rows
 from wunderkammer.sources.item import Source, SourceError, SourceItem
 from wunderkammer.sources.params import (
     MB,
@@ -26,6 +26,7 @@ from wunderkammer.sources.patchwork import patchwork_items
 from wunderkammer.sources.sheets import scrape_sheets
 from wunderkammer.sources.urls import Urls
 from wunderkammer.stages import RAW_SCRAPE
+from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.versions import Draft, Summary, Versions
 
 log = logging.getLogger(__name__)
@@ -56,11 +57,16 @@ def scrape_images(inputs: StageInputs) -> Draft:
     log.info("%s: %d items listed", inputs.subject.name, len(items))
     do = Ingest(inputs.store, max_bytes=params.max_bytes, max_pixels=params.max_pixels)
     limits = {"code": RAW_SCRAPE.code_version, "limits": [do.max_bytes, do.max_pixels]}
-    facts = Facts(inputs.store, f"{home}/ledger/{digest(limits)}")
+    facts = facts_ledger(inputs.store, f"{home}/ledger/{digest(limits)}")
+    previous = _previous(inputs)
+    if params.max_images is not None:
+        # What the cap has let in before stays in, wherever new items sort.
+        before = set(kept(previous)["id"].to_pylist())
+        items.sort(key=lambda item: item.id not in before)
     rows = _capped(source, items, params.max_images, facts=facts, do=do)
     if not kept(rows).num_rows:
         raise SourceError(_nothing_kept(inputs.subject.name, rows))
-    manifest = _after(rows, _previous(inputs))
+    manifest = _after(rows, previous)
     ingested = perf_counter()
     files = scrape_sheets(manifest, blobs=inputs.blobs)
     timings = {
@@ -107,7 +113,7 @@ def _capped(
     items: Sequence[SourceItem],
     max_images: int | None,
     *,
-    facts: Facts,
+    facts: Ledger,
     do: Ingest,
 ) -> pa.Table:
     """The rows of all items; once `max_images` are kept, the later ones are not looked at."""

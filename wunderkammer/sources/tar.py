@@ -70,7 +70,8 @@ def unpacked_members(
     )
     known = Ledger(store, f"{ledger}/{identity}", MEMBERS)
     table = known.rows()
-    if table.num_rows == 0:
+    unpacked = table.filter(pc.is_null(table["reason"]))["sha256"].to_pylist()
+    if table.num_rows == 0 or Blobs(store).lost(unpacked):
         log.info("unpacking %s", path)
         rows = list(_members(params, path, Blobs(store)))
         # One append, so that a killed pass leaves no half of a list.

@@ -72,7 +72,7 @@ class Urls:
         self.params = params
         self.path = path
         self.store = store
-        self._fetched = Ledger(store, f"{ledger}/fetched", FETCHED)
+        self._fetched = Ledger(store, f"{ledger}/fetched", FETCHED, blob_column="sha256")
 
     def items(self) -> list[SourceItem]:
         """Every row of the list.

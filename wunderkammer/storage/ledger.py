@@ -5,22 +5,34 @@ content and written whole, so that a rerun reads what is done and goes on from t
 """
 
 import hashlib
+import logging
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.tables import from_parquet, to_parquet
 
 MAX_PARTS = 32
 
+log = logging.getLogger(__name__)
+
 
 class Ledger:
-    """Rows by `key` (a string column of `schema`); a row never changes once written."""
+    """Rows by `key` (a string column of `schema`); a row never changes once written.
 
-    def __init__(self, store: Store, prefix: str, schema: pa.Schema) -> None:
+    `blob_column` names the column with the SHA-256 of a row's blob: a row whose blob is gone (it
+    was deleted by hand, or lost in a power cut) does not count, so that it is made again.
+    """
+
+    def __init__(
+        self, store: Store, prefix: str, schema: pa.Schema, *, blob_column: str | None = None
+    ) -> None:
         self.store = store
         self.prefix = prefix
         self.schema = schema
+        self.blob_column = blob_column
 
     def rows(self) -> pa.Table:
         """All rows, one a key."""
@@ -30,9 +42,8 @@ class Ledger:
             contents = [self.store.find(key) for key in self._parts()]
         if not contents:
             return self.schema.empty_table()
-        parts = [from_parquet(content) for content in contents if content is not None]
-        table = pa.concat_tables([part.cast(self.schema) for part in parts])
-        return _first_of_each(table)
+        parts = [self._read(content) for content in contents if content is not None]
+        return self._with_blobs(_first_of_each(pa.concat_tables(parts)))
 
     def append(self, table: pa.Table) -> None:
         """Publish one batch of rows."""
@@ -50,6 +61,29 @@ class Ledger:
         for key in old:
             if key != merged:
                 self.store.delete(key)
+
+    def _read(self, content: bytes) -> pa.Table:
+        try:
+            return from_parquet(content).cast(self.schema)
+        except pa.ArrowInvalid as error:
+            # A power cut can leave a file without its bytes; what it held is made again.
+            log.warning("a part of the ledger %s is damaged and ignored: %s", self.prefix, error)
+            return self.schema.empty_table()
+
+    def _with_blobs(self, rows: pa.Table) -> pa.Table:
+        if self.blob_column is None or not rows.num_rows:
+            return rows
+        hashes = rows[self.blob_column]
+        # A rejected row may name a content that was never kept.
+        claimed = pc.is_valid(hashes)
+        if "reason" in self.schema.names:
+            claimed = pc.and_(claimed, pc.is_null(rows["reason"]))
+        lost = Blobs(self.store).lost(hashes.filter(claimed).to_pylist())
+        if not lost:
+            return rows
+        log.warning("%d blobs of the ledger %s are gone, made again", len(lost), self.prefix)
+        is_lost = pc.is_in(hashes, value_set=pa.array(lost, pa.string()))
+        return rows.filter(pc.invert(pc.and_(claimed, is_lost)))
 
     def _part_key(self, content: bytes) -> str:
         return f"{self.prefix}/{hashlib.sha256(content).hexdigest()[:32]}.parquet"

@@ -14,7 +14,7 @@ import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
 
-class MissingObjectError(KeyError):
+class MissingObjectError(LookupError):
     """No object has this key."""
 
 
@@ -62,7 +62,10 @@ class Store:
                 return (self.root / key).read_bytes()
             return bytes(obstore.get(self._objects, key).bytes())
         except FileNotFoundError:
-            raise MissingObjectError(key) from None
+            raise MissingObjectError(
+                f"{self.address(key)} is missing; if it was deleted, `wunderkammer refresh "
+                f"<subject> --rescrape` makes it again from the source"
+            ) from None
 
     def find(self, key: str) -> bytes | None:
         """The object's bytes, or None."""

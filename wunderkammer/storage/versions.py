@@ -13,6 +13,7 @@ step, so a reader sees the old version or the new one, whole.
 """
 
 import hashlib
+import logging
 import os
 import shutil
 import socket
@@ -31,6 +32,8 @@ from wunderkammer.storage.store import Store
 from wunderkammer.storage.tables import from_parquet, to_parquet
 
 MANIFEST = "manifest.parquet"
+
+log = logging.getLogger(__name__)
 
 
 class Summary(Params):
@@ -128,15 +131,18 @@ class Versions:
         """The newest version that was built from exactly this, or None."""
         return self._record(f"{self.home(subject, stage)}/built/{fingerprint}.json")
 
-    def commit(self, record: Record, draft: Draft) -> Record:
-        """Publish `draft`: its files, then `record` completed with them, then the pointer."""
+    def commit(self, record: Record, draft: Draft, *, attempt: Attempt | None = None) -> Record:
+        """Publish `draft`: its files, then `record` completed with them, then the pointer.
+
+        The pointer stays where it is if another run, of another recipe, began after `attempt`.
+        """
         try:
-            return self._publish(record, draft)
+            return self._publish(record, draft, attempt)
         finally:
             if draft.scratch is not None:
                 shutil.rmtree(draft.scratch)
 
-    def _publish(self, record: Record, draft: Draft) -> Record:
+    def _publish(self, record: Record, draft: Draft, attempt: Attempt | None) -> Record:
         files: dict[str, bytes | Path] = dict(draft.files)
         if draft.manifest is not None:
             files[MANIFEST] = to_parquet(draft.manifest)
@@ -148,8 +154,19 @@ class Versions:
         done = record.model_copy(update={"version": version, "files": tuple(sorted(files))})
         self.store.settle()
         self.store.write(f"{home}/built/{done.fingerprint}.json", _json(done))
-        self.restore(done)
+        if attempt is None or self._is_latest(attempt, record):
+            self.restore(done)
+        else:
+            log.warning("%s of %s was overtaken by a newer run", record.stage, record.subject)
         return done
+
+    def _is_latest(self, attempt: Attempt, record: Record) -> bool:
+        latest = self.attempt(record.subject, record.stage)
+        if latest is not None:
+            return latest.fingerprint == attempt.fingerprint
+        # The note is gone: whoever began later has finished.
+        current = self.current(record.subject, record.stage)
+        return current is None or current.fingerprint == attempt.fingerprint
 
     def restore(self, record: Record) -> None:
         """Point at a finished version."""
@@ -183,13 +200,19 @@ class Versions:
         return attempt
 
     def fail(self, subject: str, stage: str, attempt: Attempt, error: str) -> None:
-        """Note why the attempt failed."""
-        failed = attempt.model_copy(update={"error": error})
-        self.store.write(f"{self.home(subject, stage)}/attempt.json", _json(failed))
+        """Note why the attempt failed, unless the note is a newer run's."""
+        if not self._is_overtaken(subject, stage, attempt.fingerprint):
+            failed = attempt.model_copy(update={"error": error})
+            self.store.write(f"{self.home(subject, stage)}/attempt.json", _json(failed))
 
-    def succeed(self, subject: str, stage: str) -> None:
-        """Remove the note."""
-        self.store.delete(f"{self.home(subject, stage)}/attempt.json")
+    def succeed(self, subject: str, stage: str, fingerprint: str) -> None:
+        """Remove the note, unless it is a newer run's."""
+        if not self._is_overtaken(subject, stage, fingerprint):
+            self.store.delete(f"{self.home(subject, stage)}/attempt.json")
+
+    def _is_overtaken(self, subject: str, stage: str, fingerprint: str) -> bool:
+        latest = self.attempt(subject, stage)
+        return latest is not None and latest.fingerprint != fingerprint and latest.is_running
 
     def disown(self, record: Record, fault: str) -> None:
         """Show a finished version that turned out faulty as failed; the next run builds anew.
