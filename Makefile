@@ -28,7 +28,7 @@ up: setup ## Dagster UI and daemon, with schedules and automation, on 127.0.0.1
 	@$(BIN)/wunderkammer up
 
 test: setup ## run the tests
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 2 --dist load --maxschedchunk 1
 
 check: setup ## format, lint and types
 	@$(BIN)/ruff format --check .
