@@ -37,10 +37,10 @@ def status(
     if as_json:
         typer.echo(json.dumps([asdict(step) for step in steps], indent=1))
     else:
-        Console().print(_table(steps))
+        refused = sorted({Path(p.file).stem for p in folder.problems if not p.not_available_yet})
+        Console().print(_table(steps, refused=[] if subjects else refused))
     if not subjects:
-        for problem in folder.problems:
-            typer.echo(str(problem), err=True)
+        _print_problems(folder)
 
 
 @app.command()
@@ -129,12 +129,26 @@ def _print_steps(plans: dict[str, list[StepState]], *, as_json: bool, done: bool
                 typer.echo(f"{name}: {step.asset} ({step.cause})")
 
 
-def _table(steps: list[StepState]) -> Table:
+def _print_problems(folder: SubjectFolder) -> None:
+    """A line a fault; a subject that only names what is still to come has one line in all."""
+    to_come: dict[str, list[str]] = {}
+    for problem in folder.problems:
+        if problem.not_available_yet:
+            to_come.setdefault(problem.file, []).append(problem.key)
+        else:
+            typer.echo(str(problem), err=True)
+    for file, keys in to_come.items():
+        typer.echo(f"{file}: not available yet: {', '.join(keys)}", err=True)
+
+
+def _table(steps: list[StepState], *, refused: list[str]) -> Table:
     table = Table("subject", "asset", "state", "cause")
     for step in steps:
         first = step.asset == STAGES[0].name
         state = f"[{STYLES[step.state]}]{step.state}[/]"
         table.add_row(step.subject if first else "", step.asset, state, step.cause)
+    for name in refused:
+        table.add_row(name, "", "[red]refused[/]", "its file is wrong, see below")
     return table
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,10 +15,16 @@ from resources.trainer import TENSORBOARD_URL
 HOST = "127.0.0.1"
 HTTP = f"http://{HOST}"
 STOP_TIMEOUT_S = 30.0
+STEPS_TIMEOUT_S = 150.0
 
 
 def serve(*, port: int, tensorboard_port: int, tensorboard_logs: Path) -> int:
     """Run until one of the two ends or a signal comes; stop both. Returns an exit code."""
+    for taken in (port, tensorboard_port):
+        if _is_taken(taken):
+            print(f"port {taken} is taken; is `make up` running already? Else choose other ports:")
+            print("  wunderkammer up --port 3001 --tensorboard-port 6007")
+            return 2
     home = dagster_home()
     tensorboard_logs.mkdir(parents=True, exist_ok=True)
     tensorboard_url = f"{HTTP}:{tensorboard_port}"
@@ -51,8 +58,13 @@ def serve(*, port: int, tensorboard_port: int, tensorboard_logs: Path) -> int:
     return failed[0] if failed else 0
 
 
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
 def _stop(children: list[subprocess.Popen[bytes]]) -> None:
-    """Ask each to stop, and end with its whole session what does not."""
+    """Ask each to stop, then what it has started: a training needs time for its checkpoint."""
     for child in children:
         if child.poll() is None:
             child.send_signal(signal.SIGINT)
@@ -60,8 +72,24 @@ def _stop(children: list[subprocess.Popen[bytes]]) -> None:
         try:
             child.wait(timeout=STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
             child.wait()
+    deadline = time.monotonic() + STEPS_TIMEOUT_S
+    groups = [child.pid for child in children if _signal_group(child.pid, signal.SIGTERM)]
+    while groups and time.monotonic() < deadline:
+        time.sleep(0.2)
+        groups = [group for group in groups if _signal_group(group, 0)]
+    for group in groups:
+        _signal_group(group, signal.SIGKILL)
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Whether the process group still had a process to signal."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 class _Flag:

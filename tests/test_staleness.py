@@ -156,7 +156,7 @@ def test_a_failed_step_says_why_and_what_follows_is_stale(store):
     versions.fail("cat", "filtered_crops", attempt, "OSError: the disk is full")
     assert states(subject(), store) == {**only(NAMES[2:]), "filtered_crops": "failed"}
     assert causes(subject(), store)["filtered_crops"] == "OSError: the disk is full"
-    assert causes(subject(), store)["deduped_shards"] == "filtered_crops is failed"
+    assert causes(subject(), store)["deduped_shards"] == "filtered_crops failed"
     assert [step.asset for step in steps_to_run(assess(subject(), versions))] == NAMES[1:]
 
 

@@ -83,7 +83,7 @@ def _type_name(annotation: Any) -> str:
 def main(file: Path) -> None:
     """Replace the reference at the end of `file`."""
     head, _, _ = file.read_text().partition("\n## `")
-    file.write_text(f"{head}\n{settings_reference()}")
+    file.write_text(f"{head.rstrip()}\n\n{settings_reference()}")
 
 
 if __name__ == "__main__":

@@ -83,7 +83,8 @@ def _causes(
         if name not in upstreams:
             causes.append(f"{name} is no longer read")
         elif states[name].state != "fresh":
-            causes.append(f"{name} is {states[name].state}")
+            state = states[name].state
+            causes.append(f"{name} failed" if state == "failed" else f"{name} is {state}")
         elif upstream is not None and upstream.data_version != record.upstreams.get(name):
             causes.append(f"{name} has new content")
     return causes

@@ -256,6 +256,8 @@ def _problem(shown: str, details: ErrorDetails) -> Problem:
         allowed = ", ".join(owner.model_fields)
         message = f"unknown key (its value: {_shown(value)}); allowed here: {allowed}"
         return Problem(shown, key, message)
+    if details["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return Problem(shown, key, f"{_shown(value)} is not allowed: must be a mapping of settings")
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "value_error" and isinstance(value, Mapping):
         return Problem(shown, key, message)

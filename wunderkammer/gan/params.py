@@ -17,6 +17,7 @@ class StyleGan2Params(Params):
     """StyleGAN2 (arXiv 1912.04958) with the non-saturating loss, lazy R1 and an EMA generator.
 
     Counts are in images, as in the papers: 1 kimg = 1,000 images shown to the discriminator.
+    `total_kimg` and `tick_kimg` must be whole numbers of batches (at 32: 0.992, or 4, 8, 12, …).
     """
 
     kind: Literal["stylegan2"]

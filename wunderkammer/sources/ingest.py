@@ -89,7 +89,7 @@ def rejected(reason: str, detail: str) -> Row:
 def ingest(items: Sequence[SourceItem], *, facts: Ledger, do: Ingest) -> pa.Table:
     """The rows of `RAW` for `items`, in their order."""
     readable = {item.key: item for item in items if not isinstance(item, RefusedItem)}
-    known = map_ledgered(facts, readable, fn=do, on_casualty=_casualty, what="raw_scrape", log=log)
+    known = map_ledgered(facts, readable, fn=do, on_casualty=_casualty, what="pictures", log=log)
     keys = pa.array([item.key for item in items], pa.string())
     found = known.take(pc.index_in(keys, value_set=known["key"].combine_chunks()))
     refused = [item if isinstance(item, RefusedItem) else None for item in items]
