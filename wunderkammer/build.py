@@ -74,7 +74,9 @@ def build_stage(
             _record(stage, inputs, draft, perf_counter() - start), draft, attempt=attempt
         )
     except BaseException as error:
-        versions.fail(subject.name, stage.name, attempt, f"{type(error).__name__}: {error}")
+        name = type(error).__name__
+        reason = f"{name}: {error}" if str(error) else f"stopped by {name}"
+        versions.fail(subject.name, stage.name, attempt, reason)
         raise
     versions.succeed(subject.name, stage.name, inputs.fingerprint)
     return Built(record, was_fresh=False)
