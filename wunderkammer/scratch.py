@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from wunderkammer.storage.store import Store
+from wunderkammer.storage.store import DEFAULT_DATA, Store
 
 
 def scratch_folder(store: Store, environ: Mapping[str, str] = os.environ) -> Path:
@@ -12,5 +12,5 @@ def scratch_folder(store: Store, environ: Mapping[str, str] = os.environ) -> Pat
     named = environ.get("WUNDERKAMMER_SCRATCH")
     if named:
         return Path(named).expanduser()
-    root = store.root if store.root is not None else Path(__file__).parents[1] / "data"
+    root = store.root if store.root is not None else DEFAULT_DATA
     return root / "scratch"

@@ -38,11 +38,6 @@ def phash_batch(images: Sequence[np.ndarray]) -> npt.NDArray[np.uint64]:
     return packed.view(">u8")[:, 0].astype(np.uint64)
 
 
-def hamming(a: int, b: int) -> int:
-    """In how many bits two hashes differ."""
-    return (a ^ b).bit_count()
-
-
 def _small_grey(image_HWC: np.ndarray) -> npt.NDArray[np.float64]:
     shape = image_HWC.shape
     if image_HWC.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:

@@ -13,6 +13,8 @@ from pathlib import Path
 import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
+DEFAULT_DATA = Path(__file__).parents[2] / "data"
+
 
 class MissingObjectError(LookupError):
     """No object has this key."""
@@ -116,4 +118,4 @@ class Store:
 
 def open_store(environ: Mapping[str, str] = os.environ) -> Store:
     """The store that `WUNDERKAMMER_DATA` names, else `data/` beside the project's packages."""
-    return Store(environ.get("WUNDERKAMMER_DATA") or str(Path(__file__).parents[2] / "data"))
+    return Store(environ.get("WUNDERKAMMER_DATA") or str(DEFAULT_DATA))
