@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from wunderkammer.gan.networks.params import NetworkParams
 from wunderkammer.gan.params import StyleGan2Params
-from wunderkammer.gan.presets import NetworkParams
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from wunderkammer.gan.archive import Archive, Facts, Tick, checkpoint_digest
-from wunderkammer.gan.presets import network_params
+from wunderkammer.gan.checkpoints.archive import Archive, Facts, Tick, checkpoint_digest
+from wunderkammer.gan.networks.params import network_params
 from wunderkammer.storage.store import MissingObjectError, Store
 
 NETWORKS = network_params("tiny", resolution_px=8, channels=3, batch_size=4)

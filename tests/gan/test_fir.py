@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from wunderkammer.gan.fir import blur, downsample, upsample
+from wunderkammer.gan.networks.fir import blur, downsample, upsample
 
 
 def test_upsampling_keeps_a_constant_image_constant_away_from_the_border():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wunderkammer.gan.generator import Generator
-from wunderkammer.gan.grid import draw_grid, encode_grid, grid_latents, tile
+from wunderkammer.gan.networks.stylegan2_generator import Generator
+from wunderkammer.gan.training.grid import draw_grid, encode_grid, grid_latents, tile
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 3), (32, 1), (128, 3)])

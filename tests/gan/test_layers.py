@@ -4,8 +4,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from wunderkammer.gan.fir import blur
-from wunderkammer.gan.layers import EqualizedConv, EqualizedLinear, ModulatedConv, StyledConv
+from wunderkammer.gan.networks.fir import blur
+from wunderkammer.gan.networks.layers import (
+    EqualizedConv,
+    EqualizedLinear,
+    ModulatedConv,
+    StyledConv,
+)
 
 
 def explicit_modulated_conv(conv, x, w):

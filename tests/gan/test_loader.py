@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wunderkammer.gan.loader import ShuffledLoader
+from wunderkammer.gan.training.loader import ShuffledLoader
 
 CPU = torch.device("cpu")
 

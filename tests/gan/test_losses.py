@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from wunderkammer.gan.losses import (
+from wunderkammer.gan.objectives.adversarial import (
     discriminator_loss,
     ema_beta,
     generator_loss,

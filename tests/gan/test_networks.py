@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from wunderkammer.gan.discriminator import Discriminator, batch_deviation
-from wunderkammer.gan.generator import Generator, Mapping
-from wunderkammer.gan.losses import r1_penalty
-from wunderkammer.gan.presets import network_params
+from wunderkammer.gan.networks.params import network_params
+from wunderkammer.gan.networks.stylegan2_discriminator import Discriminator, batch_deviation
+from wunderkammer.gan.networks.stylegan2_generator import Generator, Mapping
+from wunderkammer.gan.objectives.adversarial import r1_penalty
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 3), (16, 1), (64, 3), (256, 1)])

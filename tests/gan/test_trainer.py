@@ -8,9 +8,9 @@ import torch
 from safetensors.numpy import save
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from wunderkammer.gan.archive import Archive
-from wunderkammer.gan.checkpoint import capture, check_checkpoint, load_generator, restore
-from wunderkammer.gan.trainer import mix_styles, new_state, run_training, train_step
+from wunderkammer.gan.checkpoints.archive import Archive
+from wunderkammer.gan.checkpoints.state import capture, check_checkpoint, load_generator, restore
+from wunderkammer.gan.training.loop import mix_styles, new_state, run_training, train_step
 from wunderkammer.storage.store import Store
 
 CPU = torch.device("cpu")
@@ -160,7 +160,7 @@ def test_a_tick_without_an_r1_step_says_nothing_of_r1(run, recipe):
 
 def test_a_loss_that_is_not_finite_is_named_with_its_step(run, recipe, monkeypatch):
     monkeypatch.setattr(
-        "wunderkammer.gan.trainer.discriminator_loss", lambda real, fake: real * math.nan
+        "wunderkammer.gan.training.loop.discriminator_loss", lambda real, fake: real * math.nan
     )
     with pytest.raises(FloatingPointError, match=r"loss/discriminator is nan at image 0"):
         run("nan", recipe())

@@ -12,14 +12,14 @@ from PIL import Image
 
 from wunderkammer.build import StageInputs, build_stage, stage_inputs
 from wunderkammer.gan.check import check_trained
-from wunderkammer.gan.checkpoint import check_checkpoint, load_generator
+from wunderkammer.gan.checkpoints.state import check_checkpoint, load_generator
 from wunderkammer.gan.job import (
     MissingCheckpointError,
     TrainingJob,
     collect_training,
     plan_training,
 )
-from wunderkammer.gan.trainer import run_training
+from wunderkammer.gan.training.loop import run_training
 from wunderkammer.stages import TRAINED_CHECKPOINT
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Draft, Record, Summary, Versions, now

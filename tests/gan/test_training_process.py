@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from wunderkammer.gan import train as process
-from wunderkammer.gan.archive import Archive
+from wunderkammer.gan.checkpoints.archive import Archive
 from wunderkammer.gan.job import TrainingJob
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.tables import to_parquet

@@ -14,8 +14,8 @@ from PIL import Image
 from safetensors.torch import save
 
 from wunderkammer.build import Built, build_stage
-from wunderkammer.gan.generator import Generator
-from wunderkammer.gan.presets import network_params
+from wunderkammer.gan.networks.params import network_params
+from wunderkammer.gan.networks.stylegan2_generator import Generator
 from wunderkammer.latent.walk import walk_frames
 from wunderkammer.stages import INTERPOLATION_VIDEO
 from wunderkammer.storage.store import Store

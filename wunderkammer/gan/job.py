@@ -12,10 +12,10 @@ from pydantic import Field
 from safetensors.numpy import save
 
 from wunderkammer.build import StageInputs
-from wunderkammer.gan.archive import Archive, Facts, Saved
+from wunderkammer.gan.checkpoints.archive import Archive, Facts, Saved
 from wunderkammer.gan.loss_plot import loss_plot
+from wunderkammer.gan.networks.params import NetworkParams
 from wunderkammer.gan.params import StyleGan2Params, TrainParams
-from wunderkammer.gan.presets import NetworkParams
 from wunderkammer.params import Params, digest
 from wunderkammer.shards.params import ShardParams
 from wunderkammer.shards.read import shard_keys

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from wunderkammer.gan.archive import Tick
+from wunderkammer.gan.checkpoints.archive import Tick
 
 PANELS = (
     ("Loss", ("loss/generator", "loss/discriminator")),

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import torch
 
 from wunderkammer.gan.job import TrainingJob
-from wunderkammer.gan.trainer import OnTick, Outcome, TickReport, run_training
+from wunderkammer.gan.training.loop import OnTick, Outcome, TickReport, run_training
 from wunderkammer.shards.read import load_images
 from wunderkammer.storage.store import Store
 

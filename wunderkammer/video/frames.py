@@ -23,7 +23,7 @@ class NotFiniteError(RuntimeError):
 
 
 class Painter(Protocol):
-    """What a film needs of a generator (`wunderkammer.gan.generator.Generator` is one)."""
+    """What a film needs of a generator."""
 
     z_dim: int
     resolution_px: int

@@ -9,9 +9,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from wunderkammer.gan.fir import upsample
-from wunderkammer.gan.layers import EqualizedLinear, NoiseMode, StyledConv, ToImage
-from wunderkammer.gan.presets import NetworkParams
+from wunderkammer.gan.networks.fir import upsample
+from wunderkammer.gan.networks.layers import EqualizedLinear, NoiseMode, StyledConv, ToImage
+from wunderkammer.gan.networks.params import NetworkParams
 
 MAPPING_LR_MULTIPLIER = 0.01
 W_AVERAGE_BETA = 0.995

@@ -15,13 +15,13 @@ import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from wunderkammer.gan.archive import Facts, Saved, Tensors, Tick
-from wunderkammer.gan.discriminator import Discriminator
-from wunderkammer.gan.generator import Generator
-from wunderkammer.gan.loader import ShuffledLoader
-from wunderkammer.gan.losses import discriminator_loss
-from wunderkammer.gan.meter import Meter
-from wunderkammer.gan.presets import NetworkParams
+from wunderkammer.gan.checkpoints.archive import Facts, Saved, Tensors, Tick
+from wunderkammer.gan.networks.params import NetworkParams
+from wunderkammer.gan.networks.stylegan2_discriminator import Discriminator
+from wunderkammer.gan.networks.stylegan2_generator import Generator
+from wunderkammer.gan.objectives.adversarial import discriminator_loss
+from wunderkammer.gan.training.loader import ShuffledLoader
+from wunderkammer.gan.training.meter import Meter
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wunderkammer.gan.fir import blur
+from wunderkammer.gan.networks.fir import blur
 
 NoiseMode = Literal["const", "random", "none"]
 

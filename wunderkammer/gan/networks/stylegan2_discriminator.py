@@ -8,9 +8,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from wunderkammer.gan.fir import downsample
-from wunderkammer.gan.layers import EqualizedConv, EqualizedLinear
-from wunderkammer.gan.presets import NetworkParams
+from wunderkammer.gan.networks.fir import downsample
+from wunderkammer.gan.networks.layers import EqualizedConv, EqualizedLinear
+from wunderkammer.gan.networks.params import NetworkParams
 
 HALF_POWER = math.sqrt(0.5)  # a sum of two branches of unit variance has variance 2
 

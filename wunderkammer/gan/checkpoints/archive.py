@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 from safetensors.numpy import load, save
 
-from wunderkammer.gan.presets import NetworkParams
+from wunderkammer.gan.networks.params import NetworkParams
 from wunderkammer.params import Params, digest
 from wunderkammer.storage.store import MissingObjectError, Store
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wunderkammer.gan.generator import Generator
+from wunderkammer.gan.networks.stylegan2_generator import Generator
 
 MAX_BYTES = 200_000
 SHEET_PX = 640

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from wunderkammer.gan.archive import Partial
+from wunderkammer.gan.checkpoints.archive import Partial
 
 
 class Meter:

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from wunderkammer.gan.archive import Tick
+from wunderkammer.gan.checkpoints.archive import Tick
 
 
 class Board:

@@ -19,14 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils import deterministic
 
-from wunderkammer.gan.archive import Archive, Facts, Tick
-from wunderkammer.gan.board import Board
-from wunderkammer.gan.checkpoint import TrainingState, capture, restore
-from wunderkammer.gan.discriminator import Discriminator
-from wunderkammer.gan.generator import Generator
-from wunderkammer.gan.grid import draw_grid, encode_grid, grid_latents, tile
-from wunderkammer.gan.loader import ShuffledLoader
-from wunderkammer.gan.losses import (
+from wunderkammer.gan.checkpoints.archive import Archive, Facts, Tick
+from wunderkammer.gan.checkpoints.state import TrainingState, capture, restore
+from wunderkammer.gan.networks.params import network_params
+from wunderkammer.gan.networks.stylegan2_discriminator import Discriminator
+from wunderkammer.gan.networks.stylegan2_generator import Generator
+from wunderkammer.gan.objectives.adversarial import (
     discriminator_loss,
     ema_beta,
     generator_loss,
@@ -34,9 +32,11 @@ from wunderkammer.gan.losses import (
     r1_penalty,
     update_ema,
 )
-from wunderkammer.gan.meter import Meter
 from wunderkammer.gan.params import StyleGan2Params
-from wunderkammer.gan.presets import network_params
+from wunderkammer.gan.training.board import Board
+from wunderkammer.gan.training.grid import draw_grid, encode_grid, grid_latents, tile
+from wunderkammer.gan.training.loader import ShuffledLoader
+from wunderkammer.gan.training.meter import Meter
 
 log = logging.getLogger(__name__)
 
