@@ -1,31 +1,21 @@
-"""Sizes of the networks. This module must not import torch: the definitions may load it."""
+"""Shapes of the networks, a class a family. No torch here: the definitions load this module."""
 
 from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from wunderkammer.params import Params
 
-MAX_DEVIATION_GROUP = 4
-MIN_FEATURES = 8
+RESOLUTIONS_PX = (8, 16, 32, 64, 128, 256, 512, 1024)
+CHANNELS = (1, 3, 4)
 
 
-class NetworkParams(Params):
-    """What fixes the shape of a generator and of its discriminator.
-
-    `deviation_group` is the number of samples that share a mini-batch standard deviation.
-    """
-
+class _Network(Params):
     resolution_px: int
     channels: int
     z_dim: int
-    w_dim: int
-    num_mapping_layers: int
-    channel_base: int
-    channel_max: int
-    deviation_group: int = 4
-
-    def features(self, side_px: int) -> int:
-        """Feature channels at a side of `side_px`."""
-        return min(max(self.channel_base // side_px, MIN_FEATURES), self.channel_max)
+    num_labels: int = 0
 
     @property
     def sides_px(self) -> tuple[int, ...]:
@@ -33,43 +23,85 @@ class NetworkParams(Params):
         return tuple(2**k for k in range(2, self.resolution_px.bit_length()))
 
 
-# name: (latent size, mapping layers, channel base, most channels)
-_SIZES: Mapping[str, tuple[int, int, int, int]] = {
-    "tiny": (64, 2, 512, 64),
-    "small": (256, 4, 8192, 256),
-    "full": (512, 8, 32768, 512),
-}
+class StyleGan2Network(_Network):
+    """StyleGAN2 (arXiv 1912.04958).
+
+    `deviation_group` is the number of samples that share a mini-batch standard deviation.
+    `residual` is the discriminator of figure 7c; without it, the plain one (the reference's
+    "orig"). `num_low_precision` is the number of highest resolutions that may compute in 16 bits.
+    """
+
+    kind: Literal["stylegan2"] = "stylegan2"
+    w_dim: int
+    num_mapping_layers: int
+    channel_base: int
+    channel_max: int
+    channel_min: int = 1
+    deviation_group: int = 4
+    residual: bool = True
+
+    def features(self, side_px: int) -> int:
+        """Feature channels at a side of `side_px`."""
+        return min(max(self.channel_base // side_px, self.channel_min), self.channel_max)
 
 
-def network_params(
-    preset: str, *, resolution_px: int, channels: int, batch_size: int
-) -> NetworkParams:
-    """The networks of a preset for pictures of `resolution_px` (a power of two, 8 to 1024).
+class ProgressiveNetwork(_Network):
+    """Progressively grown networks (arXiv 1710.10196); `features_by_side` is per side in px."""
+
+    kind: Literal["progressive"] = "progressive"
+    features_by_side: Mapping[str, int]
+    tanh: bool = False
+
+    def features(self, side_px: int) -> int:
+        """Feature channels at a side of `side_px`."""
+        return self.features_by_side[str(side_px)]
+
+
+class DcganNetwork(_Network):
+    """DCGAN (arXiv 1511.06434): `quilt` is the layers of the quilt GAN, `sane` the paper's.
+
+    `channel_base` and `channel_max` shape `sane` only; so does `spectral_norm`.
+    """
+
+    kind: Literal["dcgan"] = "dcgan"
+    layout: Literal["quilt", "sane"]
+    channel_base: int = 4096
+    channel_max: int = 512
+    spectral_norm: bool = False
+
+
+class R3ganNetwork(_Network):
+    """R3GAN's networks (arXiv 2501.05441): residual, grouped, no normalisation."""
+
+    kind: Literal["r3gan"] = "r3gan"
+    features_by_side: Mapping[str, int]
+    blocks_per_side: int = 2
+    expansion: int = 2
+    group_size: int = 16
+
+    def features(self, side_px: int) -> int:
+        """Feature channels at a side of `side_px`."""
+        return self.features_by_side[str(side_px)]
+
+
+NetworkParams = Annotated[
+    StyleGan2Network | ProgressiveNetwork | DcganNetwork | R3ganNetwork,
+    Field(discriminator="kind"),
+]
+
+
+def check_picture(*, resolution_px: int, channels: int) -> None:
+    """That networks exist for pictures of this size.
 
     Raises:
-        ValueError: the resolution or the number of channels is not one that the networks have.
+        ValueError: they do not.
     """
-    if resolution_px not in (8, 16, 32, 64, 128, 256, 512, 1024):
+    if resolution_px not in RESOLUTIONS_PX:
         raise ValueError(
             f"resolution_px={resolution_px} is not a power of two from 8 to 1024; "
             f"set shard.resolution_px to one that is"
         )
-    if channels not in (1, 3):
-        raise ValueError(f"channels={channels} is neither 1 (grey) nor 3 (colour)")
-    latent, num_mapping_layers, channel_base, channel_max = _SIZES[preset]
-    return NetworkParams(
-        resolution_px=resolution_px,
-        channels=channels,
-        z_dim=latent,
-        w_dim=latent,
-        num_mapping_layers=num_mapping_layers,
-        channel_base=channel_base,
-        channel_max=channel_max,
-        deviation_group=_deviation_group(batch_size),
-    )
-
-
-def _deviation_group(batch_size: int) -> int:
-    """The largest divisor of the batch that is at most 4; a batch without one is one group."""
-    divisors = (k for k in range(MAX_DEVIATION_GROUP, 1, -1) if batch_size % k == 0)
-    return next(divisors, batch_size)
+    if channels not in CHANNELS:
+        raise ValueError(
+            f"channels={channels} is none of 1 (grey), 3 (colour) and 4 (colour and opacity)"
+        )
