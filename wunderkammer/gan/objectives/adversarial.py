@@ -1,67 +1,77 @@
-"""Losses and the weight average, each by its equation.
+"""What the scores of fakes and reals cost generator and discriminator, each by its equation.
 
-Shapes: N samples, C channels, H rows, W columns.
+Shapes: N samples.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
+from torch.nn.functional import relu, softplus
 
 
-def generator_loss(fake_N: Tensor) -> Tensor:
-    """Each sample's -log sigmoid(D(G(z))) = softplus(-D(G(z))), [N].
+@dataclass(frozen=True)
+class AdversarialLoss:
+    """Both players' cost a sample, [N], from the scores [N] that the discriminator gave.
 
-    The non-saturating loss (arXiv 1406.2661, section 3).
+    `generator(fake_N, real_N)` ignores the reals (None will do) unless `pairs` is set.
     """
-    return functional.softplus(-fake_N)
+
+    generator: Callable[[Tensor, Tensor | None], Tensor]
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    pairs: bool = False
 
 
-def discriminator_loss(real_N: Tensor, fake_N: Tensor) -> Tensor:
-    """Each pair's -log sigmoid(D(x)) - log(1 - sigmoid(D(G(z)))), [N].
-
-    arXiv 1406.2661, equation 1.
-    """
-    return functional.softplus(-real_N) + functional.softplus(fake_N)
+def drift(real_N: Tensor) -> Tensor:
+    """D(x)², [N]: times 0.001 it keeps a Wasserstein critic near 0 (arXiv 1710.10196, A.1)."""
+    return real_N.square()
 
 
-def r1_penalty(critic: Callable[[Tensor], Tensor], real_NCHW: Tensor) -> Tensor:
-    """Each sample's ‖∇ₓ D(x)‖², [N], differentiable (arXiv 1801.04406, equation 9).
-
-    The loss is gamma / 2 times its mean; done once in k steps, k times that (lazy regularisation,
-    arXiv 1912.04958, section 3.1).
-    """
-    images = real_NCHW.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
-    return gradient.square().sum(dim=(1, 2, 3))
+def _likelihood_generator(fake_N: Tensor, _: Tensor | None) -> Tensor:
+    """-log sigmoid(D(G(z))): arXiv 1406.2661, section 3, "rather than training G to minimize"."""
+    return softplus(-fake_N)
 
 
-def lazy_adam(
-    learning_rate: float, betas: tuple[float, float], *, interval: int
-) -> tuple[float, tuple[float, float]]:
-    """Adam's rate and betas for k + 1 updates where k are meant: λ' = c λ, β' = β^c, c = k/(k+1).
-
-    arXiv 1912.04958, appendix B, "lazy regularization".
-    """
-    c = interval / (interval + 1)
-    return learning_rate * c, (betas[0] ** c, betas[1] ** c)
+def _likelihood_discriminator(real_N: Tensor, fake_N: Tensor) -> Tensor:
+    """-log sigmoid(D(x)) - log(1 - sigmoid(D(G(z)))): arXiv 1406.2661, equation 1."""
+    return softplus(-real_N) + softplus(fake_N)
 
 
-def ema_beta(*, batch_size: int, num_images: int, ema_images: float, rampup: float | None) -> float:
-    """The weight of the old average: 0.5^(batch / half-life), the half-life counted in images.
-
-    Early on the half-life is at most `rampup` times the images shown (arXiv 2006.06676, appendix
-    C.1), so that the average does not keep its random start.
-    """
-    half_life = ema_images if rampup is None else min(ema_images, num_images * rampup)
-    return 0.5 ** (batch_size / half_life) if half_life > 0 else 0.0
+def _hinge_discriminator(real_N: Tensor, fake_N: Tensor) -> Tensor:
+    """max(0, 1 - D(x)) + max(0, 1 + D(G(z))): arXiv 1705.02894, section 3."""
+    return relu(1.0 - real_N) + relu(1.0 + fake_N)
 
 
-@torch.no_grad()
-def update_ema(average: nn.Module, source: nn.Module, *, beta: float) -> None:
-    """Move the parameters of `average` towards those of `source` and copy its buffers."""
-    own: list[Tensor] = list(average.parameters())
-    torch._foreach_lerp_(own, list(source.parameters()), 1.0 - beta)
-    for kept, fresh in zip(average.buffers(), source.buffers(), strict=True):
-        kept.copy_(fresh)
+def _relativistic_generator(fake_N: Tensor, real_N: Tensor | None) -> Tensor:
+    """-log sigmoid(D(G(z)) - D(x)): arXiv 1807.00734, section 4.1; 2501.05441, equation 2."""
+    if real_N is None:
+        raise ValueError("real_N=None: the relativistic loss pairs each fake's score with a real's")
+    return softplus(real_N - fake_N)
+
+
+def _relativistic_discriminator(real_N: Tensor, fake_N: Tensor) -> Tensor:
+    """-log sigmoid(D(x) - D(G(z))): the same game from the other side."""
+    return softplus(fake_N - real_N)
+
+
+def _critic_generator(fake_N: Tensor, _: Tensor | None) -> Tensor:
+    """-D(G(z)): arXiv 1701.07875, equation 3; 1705.02894 has the same beside its hinge."""
+    return -fake_N
+
+
+def _critic_discriminator(real_N: Tensor, fake_N: Tensor) -> Tensor:
+    """D(G(z)) - D(x): arXiv 1701.07875, equation 2, to be minimised."""
+    return fake_N - real_N
+
+
+LOSSES: Mapping[str, AdversarialLoss] = MappingProxyType(
+    {
+        "non_saturating": AdversarialLoss(_likelihood_generator, _likelihood_discriminator),
+        "hinge": AdversarialLoss(_critic_generator, _hinge_discriminator),
+        "relativistic": AdversarialLoss(
+            _relativistic_generator, _relativistic_discriminator, pairs=True
+        ),
+        "wasserstein": AdversarialLoss(_critic_generator, _critic_discriminator),
+    }
+)
