@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from wunderkammer.gan.networks.params import NetworkParams
+from wunderkammer.gan.networks.params import StyleGan2Network
 from wunderkammer.gan.params import StyleGan2Params
 
 
@@ -21,7 +21,7 @@ def tiny_networks():
     def make(resolution_px=16, channels=3, **changes):
         sizes = {"z_dim": 8, "w_dim": 12, "num_mapping_layers": 2, "channel_base": 64}
         settings = {"channel_max": 8, "deviation_group": 4, **sizes, **changes}
-        return NetworkParams(resolution_px=resolution_px, channels=channels, **settings)
+        return StyleGan2Network(resolution_px=resolution_px, channels=channels, **settings)
 
     return make
 

@@ -16,8 +16,8 @@ NoiseMode = Literal["const", "random", "none"]
 class GeneratorNetwork(nn.Module):
     """Latents to images: `mapping` (z to w), then `synthesis` (w to images).
 
-    `mapping(z_NZ, labels_NL, *, truncation_psi)` gives w; `synthesis(w, *, noise_mode, draws)` takes
-    it. A family without a w has a `PlainMapping`.
+    `mapping(z_NZ, labels_NL, *, truncation_psi)` gives w; `synthesis(w, *, noise_mode, draws)`
+    takes it. A family without a w has a `PlainMapping`.
     """
 
     params: NetworkParams
@@ -67,6 +67,10 @@ class DiscriminatorNetwork(nn.Module):
     def forward(self, image_NCHW: Tensor, labels_NL: Tensor | None = None) -> Tensor:
         """Scores [N] of images in [-1, 1]; labels are one-hot."""
         raise NotImplementedError(type(self).__name__)
+
+    def layers_from_image(self) -> list[nn.Module]:
+        """Modules with weights of their own, the nearest to the image first (for FreezeD)."""
+        return [m for m in self.modules() if next(m.parameters(recurse=False), None) is not None]
 
 
 class PlainMapping(nn.Module):

@@ -6,22 +6,27 @@ Every learned weight is drawn from N(0, 1) and scaled at run time by its He cons
 The gain √2 of the leaky ReLU is folded into what stands before it (a leaky ReLU is positively
 homogeneous), which saves a pass over the activations.
 
+Activations may have 16 bits; weights are scaled, and demodulation is computed, in those of the
+parameters.
+
 Shapes: N samples, I and O channels in and out, H rows, W columns, D numbers of a latent.
 """
 
 import math
-from typing import Literal
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wunderkammer.gan.draws import Draws
 from wunderkammer.gan.networks.fir import blur
-
-NoiseMode = Literal["const", "random", "none"]
+from wunderkammer.gan.networks.interface import NoiseMode
+from wunderkammer.gan.networks.precision import FLOAT16_CLAMP
 
 SLOPE = 0.2
 GAIN = math.sqrt(2.0)
+MAPPING_LR_MULTIPLIER = 0.01
 
 
 class EqualizedLinear(nn.Module):
@@ -50,6 +55,28 @@ class EqualizedLinear(nn.Module):
         return functional.leaky_relu(y, SLOPE) if self.activate else y
 
 
+def unit_mean_square(x_NI: Tensor) -> Tensor:
+    """Each sample divided by the root of its mean square (arXiv 1710.10196, section 4.2)."""
+    return x_NI * torch.rsqrt(x_NI.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
+def mapping_layers(sizes: list[int]) -> nn.Sequential:
+    """The dense layers of a mapping; they learn at a hundredth of the rate (arXiv 1812.04948)."""
+    return nn.Sequential(
+        *(
+            EqualizedLinear(a, b, lr_multiplier=MAPPING_LR_MULTIPLIER, activate=True)
+            for a, b in pairwise(sizes)
+        )
+    )
+
+
+def clamped(x: Tensor, limit: float | None, *, gain: float = 1.0) -> Tensor:
+    """Activations cut off at ± `limit` · `gain`; without a limit only those of float16 are."""
+    if limit is None and x.dtype == torch.float16:
+        limit = FLOAT16_CLAMP
+    return x if limit is None else x.clamp(-limit * gain, limit * gain)
+
+
 class EqualizedConv(nn.Module):
     """A convolution of odd size, optionally after a blur and with stride 2.
 
@@ -66,25 +93,30 @@ class EqualizedConv(nn.Module):
         bias: bool = True,
         activate: bool = True,
         gain: float = 1.0,
+        clamp: float | None = None,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(num_out, num_in, size, size))
         self.bias = nn.Parameter(torch.zeros(num_out)) if bias else None
         self.down = down
         self.activate = activate
+        self.gain = gain
+        self.clamp = clamp
         self.bias_gain = gain * (GAIN if activate else 1.0)
         self.weight_gain = self.bias_gain / math.sqrt(num_in * size**2)
 
     def forward(self, x_NIHW: Tensor) -> Tensor:
         """[N, I, H, W] to [N, O, H, W], or half the sides."""
         size = self.weight.shape[-1]
-        weight = self.weight * self.weight_gain
-        bias = None if self.bias is None else self.bias * self.bias_gain
+        weight = (self.weight * self.weight_gain).to(x_NIHW.dtype)
+        bias = None if self.bias is None else (self.bias * self.bias_gain).to(x_NIHW.dtype)
         if self.down:
             y = functional.conv2d(blur(x_NIHW, padding=1 + size // 2), weight, bias, stride=2)
         else:
             y = functional.conv2d(x_NIHW, weight, bias, padding=size // 2)
-        return functional.leaky_relu(y, SLOPE) if self.activate else y
+        if not self.activate:
+            return y
+        return clamped(functional.leaky_relu(y, SLOPE), self.clamp, gain=self.gain)
 
 
 def demodulation(style_NI: Tensor, weight_OIKK: Tensor) -> Tensor:
@@ -109,7 +141,8 @@ class ModulatedConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(num_out, num_in, size, size))
         self.affine = EqualizedLinear(w_dim, num_in, bias=1.0)
-        self.weight_gain = 1.0 / math.sqrt(num_in * size**2)
+        # Demodulation divides by whatever the weights are scaled by.
+        self.weight_gain = 1.0 if demodulate else 1.0 / math.sqrt(num_in * size**2)
         self.up = up
         self.demodulate = demodulate
 
@@ -118,17 +151,25 @@ class ModulatedConv(nn.Module):
 
         The scale is left to the caller, who joins it with what it adds (noise and bias).
         """
+        weight: Tensor = self.weight
         style_NI = self.affine(w_ND) * self.weight_gain
-        x_NIHW = x_NIHW * style_NI[:, :, None, None]
-        if self.up:
-            weight_IOKK = self.weight.transpose(0, 1)
-            y = functional.conv_transpose2d(x_NIHW, weight_IOKK * 4.0, stride=2)
-            y = blur(y, padding=1)
-        else:
-            y = functional.conv2d(x_NIHW, self.weight, padding=self.weight.shape[-1] // 2)
-        if not self.demodulate:
-            return y, None
-        return y, demodulation(style_NI, self.weight)[:, :, None, None]
+        if x_NIHW.dtype == torch.float16 and self.demodulate:
+            # Sums stay below the largest number, and demodulation takes both scales back.
+            weight = weight / weight.abs().amax(dim=(1, 2, 3), keepdim=True) / self._fan_root()
+            style_NI = style_NI / style_NI.abs().amax(dim=1, keepdim=True)
+        scale_NO = demodulation(style_NI, weight) if self.demodulate else None
+        y = self._convolve(x_NIHW * style_NI.to(x_NIHW.dtype)[:, :, None, None], weight)
+        return y, None if scale_NO is None else scale_NO.to(y.dtype)[:, :, None, None]
+
+    def _fan_root(self) -> float:
+        return math.sqrt(self.weight[0].numel())
+
+    def _convolve(self, x_NIHW: Tensor, weight_OIKK: Tensor) -> Tensor:
+        weight = weight_OIKK.to(x_NIHW.dtype)
+        if not self.up:
+            return functional.conv2d(x_NIHW, weight, padding=weight.shape[-1] // 2)
+        y = functional.conv_transpose2d(x_NIHW, weight.transpose(0, 1) * 4.0, stride=2)
+        return blur(y, padding=1)
 
 
 class StyledConv(nn.Module):
@@ -137,45 +178,58 @@ class StyledConv(nn.Module):
     noise_const: Tensor
 
     def __init__(
-        self, num_in: int, num_out: int, *, w_dim: int, resolution_px: int, up: bool
+        self,
+        num_in: int,
+        num_out: int,
+        *,
+        w_dim: int,
+        resolution_px: int,
+        up: bool,
+        clamp: float | None = None,
     ) -> None:
         super().__init__()
         self.conv = ModulatedConv(num_in, num_out, w_dim=w_dim, size=3, up=up, demodulate=True)
         self.bias = nn.Parameter(torch.zeros(num_out))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution_px, resolution_px))
+        self.clamp = clamp
 
     def forward(
-        self,
-        x_NIHW: Tensor,
-        w_ND: Tensor,
-        *,
-        noise_mode: NoiseMode,
-        generator: torch.Generator | None,
+        self, x_NIHW: Tensor, w_ND: Tensor, *, noise_mode: NoiseMode, draws: Draws | None
     ) -> Tensor:
-        """[N, I, H, W] to [N, O, H, W], or twice the sides; `generator` draws random noise."""
+        """[N, I, H, W] to [N, O, H, W], or twice the sides; `draws` gives random noise.
+
+        Raises:
+            ValueError: the noise is to be random and there are no draws.
+        """
         y, scale = self.conv(x_NIHW, w_ND)
-        assert scale is not None
         offset = self.bias[:, None, None] * GAIN
         if noise_mode != "none":
-            noise = self.noise_const
-            if noise_mode == "random":
-                noise = torch.randn(
-                    (y.shape[0], 1, *noise.shape), generator=generator, device=y.device
-                )
-            offset = offset + noise * (self.noise_strength * GAIN)
-        return functional.leaky_relu(torch.addcmul(offset, y, scale * GAIN), SLOPE)
+            offset = offset + self._noise(noise_mode, draws) * (self.noise_strength * GAIN)
+        y = torch.addcmul(offset.to(y.dtype), y, scale * GAIN)
+        return clamped(functional.leaky_relu(y, SLOPE), self.clamp)
+
+    def _noise(self, noise_mode: NoiseMode, draws: Draws | None) -> Tensor:
+        if noise_mode == "const":
+            return self.noise_const
+        if draws is None:
+            raise ValueError("noise_mode='random' needs draws; give them or take 'const'")
+        return draws.normal(1, *self.noise_const.shape)
 
 
 class ToImage(nn.Module):
     """Modulated 1 by 1 convolution to colours, without demodulation (appendix B)."""
 
-    def __init__(self, num_in: int, channels: int, *, w_dim: int) -> None:
+    def __init__(
+        self, num_in: int, channels: int, *, w_dim: int, clamp: float | None = None
+    ) -> None:
         super().__init__()
         self.conv = ModulatedConv(num_in, channels, w_dim=w_dim, size=1, up=False, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(channels))
+        self.clamp = clamp
 
     def forward(self, x_NIHW: Tensor, w_ND: Tensor) -> Tensor:
-        """[N, I, H, W] to [N, channels, H, W]."""
+        """[N, I, H, W] to [N, channels, H, W], in the type of the parameters."""
         image_NCHW: Tensor = self.conv(x_NIHW, w_ND)[0]
-        return image_NCHW + self.bias[:, None, None]
+        image_NCHW = image_NCHW + self.bias.to(image_NCHW.dtype)[:, None, None]
+        return clamped(image_NCHW, self.clamp).to(self.bias.dtype)

@@ -28,7 +28,8 @@ class StyleGan2Network(_Network):
 
     `deviation_group` is the number of samples that share a mini-batch standard deviation.
     `residual` is the discriminator of figure 7c; without it, the plain one (the reference's
-    "orig"). `num_low_precision` is the number of highest resolutions that may compute in 16 bits.
+    "orig"). `num_label_layers` is the depth of the discriminator's label mapping. `clamp` cuts off
+    activations beyond it in every type of number; without it only float16 is cut off, at 256.
     """
 
     kind: Literal["stylegan2"] = "stylegan2"
@@ -39,6 +40,8 @@ class StyleGan2Network(_Network):
     channel_min: int = 1
     deviation_group: int = 4
     residual: bool = True
+    num_label_layers: int = 8
+    clamp: float | None = None
 
     def features(self, side_px: int) -> int:
         """Feature channels at a side of `side_px`."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from wunderkammer.gan.draws import Draws
 from wunderkammer.gan.networks.fir import blur
 from wunderkammer.gan.networks.layers import (
     EqualizedConv,
@@ -88,8 +89,8 @@ def test_noise_modes_differ_only_once_noise_has_strength():
     x, w = torch.randn(2, 4, 8, 8), torch.randn(2, 4)
 
     def draw(mode, seed=0):
-        random = torch.Generator().manual_seed(seed)
-        return layer(x, w, noise_mode=mode, generator=random)
+        draws = Draws.whole(torch.Generator().manual_seed(seed), 2)
+        return layer(x, w, noise_mode=mode, draws=draws)
 
     assert torch.equal(draw("none"), draw("const"))
     with torch.no_grad():
@@ -98,3 +99,15 @@ def test_noise_modes_differ_only_once_noise_has_strength():
     assert torch.equal(draw("const", 0), draw("const", 1))
     assert torch.equal(draw("random", 0), draw("random", 0))
     assert not torch.allclose(draw("random", 0), draw("random", 1))
+
+
+def test_random_noise_without_draws_is_refused():
+    layer = StyledConv(4, 4, w_dim=4, resolution_px=8, up=False)
+    with pytest.raises(ValueError, match="'random' needs draws"):
+        layer(torch.randn(2, 4, 8, 8), torch.randn(2, 4), noise_mode="random", draws=None)
+
+
+def test_a_clamp_cuts_activations_off_at_its_share_of_the_gain():
+    conv = EqualizedConv(4, 4, size=3, gain=0.5, clamp=0.2)
+    y = conv(10.0 * torch.randn(2, 4, 8, 8))
+    assert (y.min().item(), y.max().item()) == (pytest.approx(-0.1), pytest.approx(0.1))
