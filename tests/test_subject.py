@@ -63,7 +63,7 @@ def test_a_whole_recipe_is_read_with_the_name_of_its_file(tmp_path):
     subject = load_subject(written(tmp_path, RECIPE))
     assert subject.name == "cat"
     assert subject.spec.filter.min_side_px == 64
-    assert subject.spec.train.total_images == 8000
+    assert subject.spec.train.total_kimg == 8.0
 
 
 def test_relative_paths_start_at_the_subject_file_and_tilde_at_home(tmp_path, monkeypatch):
@@ -194,14 +194,26 @@ REFUSALS = {
     "batches that do not divide the training": (
         "batch_size: 16",
         "batch_size: 17",
-        "train",
-        ["total_kimg=8.0", "batches of 17", "the nearest that is: 7.99"],
+        "",
+        ["train.total_kimg=8.0", "batches of 17", "the nearest that is: 7.99"],
     ),
     "batches that do not divide a tick": (
         "tick_kimg: 0.8",
         "tick_kimg: 0.79",
-        "train",
-        ["tick_kimg=0.79", "batches of 16", "0.784"],
+        "",
+        ["train.tick_kimg=0.79", "batches of 16", "0.784"],
+    ),
+    "micro-batches that cut groups": (
+        "batch_size: 16",
+        "batch_size: 16\n  micro_batch: 2",
+        "",
+        ["train.micro_batch=2", "groups of 4; allowed: 4, 8, 16"],
+    ),
+    "a truncation without a w": (
+        "kind: stylegan2",
+        "kind: dcgan",
+        "",
+        ["video.truncation_psi=0.7", "'dcgan' has no w", "set video.truncation_psi to 1"],
     ),
     "a cron line of four fields": (
         "shard:",
@@ -356,7 +368,7 @@ MEANINGFUL = [
     ("shard", "resolution_px: 32", "resolution_px: 64"),
     ("shard", "resolution_px: 32", "resolution_px: 32\n  channels: 1"),
     ("train", "total_kimg: 8", "total_kimg: 16"),
-    ("train", "total_kimg: 8", "total_kimg: 8\n  ema_rampup: null"),
+    ("train", "total_kimg: 8", "total_kimg: 8\n  ema_rampup: 0"),
     ("dedupe", "train:", "dedupe:\n  max_distance: 5\ntrain:"),
     ("video", "train:", "video:\n  loop: false\ntrain:"),
 ]

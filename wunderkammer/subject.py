@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 
 from wunderkammer.dedupe.params import DedupeParams, PhashParams
 from wunderkammer.gan.params import TrainParams
+from wunderkammer.gan.settings import KINDS_WITH_W, check_train
 from wunderkammer.images.params import DetectParams, FilterParams, NoDetector
 from wunderkammer.params import Params, digest
 from wunderkammer.shards.params import ShardParams
@@ -50,7 +51,6 @@ PLANNED_KINDS: Mapping[str, frozenset[str]] = {
     ),
     "detect": frozenset({"yolo"}),
     "filter": frozenset({"classifier", "detected", "page", "threshold"}),
-    "train": frozenset({"dcgan", "progressive", "r3gan"}),
     "train.augment": frozenset({"ada", "diffaugment", "fixed"}),
 }
 
@@ -105,6 +105,14 @@ class SubjectSpec(Params):
                 f"shard.resolution_px={self.shard.resolution_px} is larger than "
                 f"filter.size_px={self.filter.size_px}, the crops would be blown up; "
                 f"raise filter.size_px or lower shard.resolution_px"
+            )
+        check_train(
+            self.train, resolution_px=self.shard.resolution_px, channels=self.shard.channels
+        )
+        if self.train.kind not in KINDS_WITH_W and self.video.truncation_psi != 1.0:
+            raise ValueError(
+                f"video.truncation_psi={self.video.truncation_psi}: train.kind "
+                f"{self.train.kind!r} has no w to truncate; set video.truncation_psi to 1"
             )
         return self
 
