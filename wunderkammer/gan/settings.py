@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
 
+from wunderkammer.gan.growth import growth_stages
 from wunderkammer.gan.networks.params import (
     DcganNetwork,
     NetworkParams,
@@ -262,27 +263,11 @@ def tick_images(train: TrainParams, *, resolution_px: int) -> int:
 def total_images(train: TrainParams, *, resolution_px: int) -> int:
     """Images shown in the whole training."""
     asked = 0 if train.total_kimg is None else round(train.total_kimg * 1000)
-    if isinstance(train, ProgressiveParams):
-        return max(asked, sum(stage_images(train, resolution_px=resolution_px)))
-    return asked
-
-
-def stage_images(train: ProgressiveParams, *, resolution_px: int) -> tuple[int, ...]:
-    """Images of each stage: one at the first side, then two (fade in, stabilise) a doubling."""
-    small = batch_size(train, resolution_px=resolution_px)
-    large = train.batch_size_large or small
-    stages: list[int] = []
-    side_px: int = train.first_resolution_px
-    while side_px <= resolution_px:
-        batch = large if side_px >= train.large_from_px else small
-        images = (
-            round(train.stage_kimg * 1000)
-            if train.stage_steps is None
-            else train.stage_steps * batch
-        )
-        stages += [images] * (2 if stages else 1)
-        side_px *= 2
-    return tuple(stages)
+    if not isinstance(train, ProgressiveParams):
+        return asked
+    batch = batch_size(train, resolution_px=resolution_px)
+    stages = growth_stages(train, resolution_px=resolution_px, batch_size=batch)
+    return max(asked, stages[-1].end_image)
 
 
 def check_train(train: TrainParams, *, resolution_px: int, channels: int) -> None:
@@ -294,29 +279,24 @@ def check_train(train: TrainParams, *, resolution_px: int, channels: int) -> Non
     network = network_params(train, resolution_px=resolution_px, channels=channels, num_labels=0)
     batch = last_batch = batch_size(train, resolution_px=resolution_px)
     if isinstance(train, ProgressiveParams):
-        _check_stages(train, resolution_px=resolution_px)
-        if resolution_px >= train.large_from_px:
-            last_batch = train.batch_size_large or batch
+        last_batch = _check_stages(train, resolution_px=resolution_px, batch=batch)
     _check_whole("total_kimg", total_images(train, resolution_px=resolution_px), last_batch)
     _check_whole("tick_kimg", tick_images(train, resolution_px=resolution_px), batch)
     _check_groups(train, network, batch=batch)
 
 
-def _check_stages(train: ProgressiveParams, *, resolution_px: int) -> None:
-    small = batch_size(train, resolution_px=resolution_px)
-    large = train.batch_size_large or small
-    if train.first_resolution_px > resolution_px:
+def _check_stages(train: ProgressiveParams, *, resolution_px: int, batch: int) -> int:
+    """That stages and ticks end with a step; returns the batch of the last stage."""
+    stages = growth_stages(train, resolution_px=resolution_px, batch_size=batch)
+    for stage in stages:
+        _check_whole("stage_kimg", stage.num_images, stage.batch_size)
+    last_batch = stages[-1].batch_size
+    if batch % last_batch:
         raise ValueError(
-            f"train.first_resolution_px={train.first_resolution_px} is above "
-            f"shard.resolution_px={resolution_px}; lower it"
+            f"train.batch_size_large={last_batch} does not divide train.batch_size={batch}; choose "
+            f"one that does, so that ticks end with a step at every side"
         )
-    if small % large:
-        raise ValueError(
-            f"train.batch_size_large={large} does not divide train.batch_size={small}; choose one "
-            f"that does, so that ticks end with a step at every side"
-        )
-    if train.stage_steps is None:
-        _check_whole("stage_kimg", round(train.stage_kimg * 1000), small)
+    return last_batch
 
 
 def _check_whole(name: str, images: int, batch: int) -> None:
