@@ -1,0 +1,298 @@
+"""Reads a pickle as data: a small interpreter of the opcodes that NVlabs checkpoints are made of.
+
+Python's own unpickler imports what a file names and calls it. This one imports nothing and calls
+nothing but the functions of its `Vocabulary`: a global of the file is a name (`Global`), and
+REDUCE looks the name up there. What is not in the vocabulary, and every opcode that is not in
+`Machine.HANDLERS`, is refused. The opcodes are described in Python's `pickletools`, which also
+cuts the file into them.
+"""
+
+import pickletools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, ClassVar
+
+from wunderkammer.gan.interop.errors import HostilePickleError, UnreadablePickleError
+
+# None, bool, int, float, str, bytes, list, tuple, dict, set, Global, or what the vocabulary makes.
+Value = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """A global that the file names. It stands for nothing and can't be called or changed."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an honest checkpoint stays far below.
+
+    A full StyleGAN2-ADA file of 1024 px has 365 MB, 30 million numbers a network, and takes about
+    60,000 operations.
+    """
+
+    file_bytes: int = 4 * 2**30
+    operations: int = 2_000_000
+    open_marks: int = 256
+    depth: int = 32
+    values: int = 200_000
+    tensor_elements: int = 2**28
+    total_elements: int = 2**30
+
+
+@dataclass
+class Budget:
+    """Counts operations over a pickle and the pickles inside it."""
+
+    limits: Limits
+    operations: int = 0
+
+    def spend(self, position: int) -> None:
+        """One more operation.
+
+        Raises:
+            HostilePickleError: it is one too many.
+        """
+        self.operations += 1
+        if self.operations > self.limits.operations:
+            raise HostilePickleError(
+                f"more than {self.limits.operations} operations (at byte {position}); "
+                f"no checkpoint needs as many"
+            )
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All that a pickle may name, call, make and complete.
+
+    `calls`: what REDUCE may call; None is a name that may stand but not be called. `classes`: what
+    NEWOBJ may make, without arguments. `complete` answers BUILD, `persistent` BINPERSID; each
+    raises `HostilePickleError` for what it does not know.
+    """
+
+    calls: Mapping[Global, Callable[[tuple[Value, ...]], Value] | None]
+    classes: Mapping[Global, Callable[[], Value]]
+    complete: Callable[[Value, Value], Value] | None = None
+    persistent: Callable[[Value], Value] | None = None
+
+
+def describe(value: Value) -> str:
+    """The kind of a value, for a message; never its content, which may be endless."""
+    return f"the global {value}" if isinstance(value, Global) else f"a {type(value).__name__}"
+
+
+def interpret(file: BytesIO, *, vocabulary: Vocabulary, budget: Budget) -> Value:
+    """The value of the pickle that starts where `file` stands; leaves it after the pickle's end.
+
+    Raises:
+        UnreadablePickleError: the pickle is cut off or damaged.
+        HostilePickleError: it asks for something outside the vocabulary, or for too much.
+    """
+    return Machine(vocabulary, budget).run(file)
+
+
+def _operations(file: BytesIO) -> Iterator[tuple[str, Any, int]]:
+    try:
+        for opcode, argument, position in pickletools.genops(file):
+            yield opcode.name, argument, position or 0
+    except ValueError as error:
+        raise UnreadablePickleError(f"the pickle is cut off or damaged: {error}") from error
+
+
+class Machine:
+    """The stack, the memo and the opcodes' effects on them."""
+
+    def __init__(self, vocabulary: Vocabulary, budget: Budget) -> None:
+        self._vocabulary = vocabulary
+        self._budget = budget
+        self._stack: list[Value] = []
+        self._below: list[list[Value]] = []  # the stacks under the open marks
+        self._memo: dict[int, Value] = {}
+        self._position = 0
+
+    def run(self, file: BytesIO) -> Value:
+        """See `interpret`."""
+        start = file.tell()
+        for name, argument, position in _operations(file):
+            self._position = position
+            self._budget.spend(position)
+            if name == "PROTO":
+                self._check_protocol(argument, is_first=position == start)
+            elif position == start:
+                raise UnreadablePickleError(
+                    f"begins with {name}, not with PROTO as pickles since Python 3 do"
+                )
+            elif name == "STOP":
+                return self._result()
+            else:
+                handler = self.HANDLERS.get(name)
+                if handler is None:
+                    raise self._hostile(f"opcode {name} is not among those that checkpoints need")
+                handler(self, argument)
+        raise AssertionError("genops ends with STOP or raises")
+
+    def _hostile(self, what: str) -> HostilePickleError:
+        return HostilePickleError(f"{what} (at byte {self._position})")
+
+    def _damaged(self, what: str) -> UnreadablePickleError:
+        return UnreadablePickleError(f"{what} (at byte {self._position})")
+
+    def _check_protocol(self, protocol: int, *, is_first: bool) -> None:
+        if not is_first or not 2 <= protocol <= 5:
+            raise self._damaged(f"PROTO {protocol}: expected once, at the start, from 2 to 5")
+
+    def _result(self) -> Value:
+        if len(self._stack) != 1 or self._below:
+            raise self._damaged(f"ends with {len(self._stack)} values on the stack, not 1")
+        return self._stack[0]
+
+    def _pop(self) -> Value:
+        if not self._stack:
+            raise self._damaged("takes a value from an empty stack")
+        return self._stack.pop()
+
+    def _top(self) -> Value:
+        value = self._pop()
+        self._stack.append(value)
+        return value
+
+    def _pop_to_mark(self) -> list[Value]:
+        if not self._below:
+            raise self._damaged("closes a mark that was never set")
+        items, self._stack = self._stack, self._below.pop()
+        return items
+
+    def _mark(self, _: None) -> None:
+        if len(self._below) >= self._budget.limits.open_marks:
+            raise self._hostile(f"more than {self._budget.limits.open_marks} marks are open")
+        self._below.append(self._stack)
+        self._stack = []
+
+    def _constant(self, value: Value) -> None:
+        self._stack.append(value)
+
+    def _remember(self, index: int) -> None:
+        if index in self._memo:
+            raise self._hostile(f"memo entry {index} is overwritten")
+        self._memo[index] = self._top()
+
+    def _memoize(self, _: None) -> None:
+        self._remember(len(self._memo))
+
+    def _recall(self, index: int) -> None:
+        if index not in self._memo:
+            raise self._damaged(f"memo entry {index} was never set")
+        self._stack.append(self._memo[index])
+
+    def _tuple(self, count: int | None) -> None:
+        items = self._pop_to_mark() if count is None else [self._pop() for _ in range(count)][::-1]
+        self._stack.append(tuple(items))
+
+    def _extend(self, items: list[Value]) -> None:
+        target = self._top()
+        if type(target) is not list:
+            raise self._hostile(f"appends to {describe(target)}; only a list may be")
+        target.extend(items)
+
+    def _update(self, items: list[Value]) -> None:
+        target = self._top()
+        if type(target) is not dict:
+            raise self._hostile(f"sets items of {describe(target)}; only of a dict may be")
+        if len(items) % 2:
+            raise self._damaged("sets a key without a value")
+        # Text alone: its hashes are salted, those of numbers can be made to collide.
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if type(key) is not str:
+                raise self._hostile(f"{describe(key)} is the key of a dict; only text may be")
+            target[key] = value
+
+    def _add(self, _: None) -> None:
+        items, target = self._pop_to_mark(), self._top()
+        if type(target) is not set or not all(type(item) is str for item in items):
+            raise self._hostile("adds something other than text to a set, or to no set")
+        target.update(items)
+
+    def _set_item(self, _: None) -> None:
+        value, key = self._pop(), self._pop()
+        self._update([key, value])
+
+    def _global(self, argument: str) -> None:
+        module, _, name = argument.partition(" ")
+        self._name(module, name)
+
+    def _stack_global(self, _: None) -> None:
+        name, module = self._pop(), self._pop()
+        if type(module) is not str or type(name) is not str:
+            raise self._hostile(f"names a global by {describe(module)} and {describe(name)}")
+        self._name(module, name)
+
+    def _name(self, module: str, name: str) -> None:
+        found = Global(module, name)
+        if found not in self._vocabulary.calls and found not in self._vocabulary.classes:
+            raise self._hostile(f"asks for {str(found)[:200]!r}, which no checkpoint needs")
+        self._stack.append(found)
+
+    def _reduce(self, _: None) -> None:
+        arguments, function = self._pop(), self._pop()
+        call = self._vocabulary.calls.get(function) if isinstance(function, Global) else None
+        if call is None or type(arguments) is not tuple:
+            raise self._hostile(f"calls {describe(function)} with {describe(arguments)}")
+        self._stack.append(call(arguments))
+
+    def _new_object(self, _: None) -> None:
+        arguments, kind = self._pop(), self._pop()
+        make = self._vocabulary.classes.get(kind) if isinstance(kind, Global) else None
+        if make is None or arguments != ():
+            raise self._hostile(f"makes an object of {describe(kind)} from {describe(arguments)}")
+        self._stack.append(make())
+
+    def _build(self, _: None) -> None:
+        state, target = self._pop(), self._pop()
+        if self._vocabulary.complete is None:
+            raise self._hostile(f"changes {describe(target)} by BUILD")
+        self._stack.append(self._vocabulary.complete(target, state))
+
+    def _persistent(self, _: None) -> None:
+        if self._vocabulary.persistent is None:
+            raise self._hostile("opcode BINPERSID is allowed in the storages of tensors only")
+        self._stack.append(self._vocabulary.persistent(self._pop()))
+
+    HANDLERS: ClassVar[Mapping[str, Callable[["Machine", Any], None]]] = {
+        "FRAME": lambda _machine, _size: None,
+        "MARK": _mark,
+        "NONE": lambda machine, _: machine._constant(None),
+        "NEWTRUE": lambda machine, _: machine._constant(True),
+        "NEWFALSE": lambda machine, _: machine._constant(False),
+        **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _constant),
+        **dict.fromkeys(("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), _constant),
+        **dict.fromkeys(("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"), _constant),
+        "EMPTY_TUPLE": lambda machine, _: machine._tuple(0),
+        "TUPLE1": lambda machine, _: machine._tuple(1),
+        "TUPLE2": lambda machine, _: machine._tuple(2),
+        "TUPLE3": lambda machine, _: machine._tuple(3),
+        "TUPLE": _tuple,
+        "EMPTY_LIST": lambda machine, _: machine._constant([]),
+        "APPEND": lambda machine, _: machine._extend([machine._pop()]),
+        "APPENDS": lambda machine, _: machine._extend(machine._pop_to_mark()),
+        "EMPTY_DICT": lambda machine, _: machine._constant({}),
+        "SETITEM": _set_item,
+        "SETITEMS": lambda machine, _: machine._update(machine._pop_to_mark()),
+        "EMPTY_SET": lambda machine, _: machine._constant(set()),
+        "ADDITEMS": _add,
+        **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _remember),
+        "MEMOIZE": _memoize,
+        **dict.fromkeys(("BINGET", "LONG_BINGET"), _recall),
+        "GLOBAL": _global,
+        "STACK_GLOBAL": _stack_global,
+        "REDUCE": _reduce,
+        "NEWOBJ": _new_object,
+        "BUILD": _build,
+        "BINPERSID": _persistent,
+    }
