@@ -49,10 +49,14 @@ class StyleGan2Network(_Network):
 
 
 class ProgressiveNetwork(_Network):
-    """Progressively grown networks (arXiv 1710.10196); `features_by_side` is per side in px."""
+    """Progressively grown networks (arXiv 1710.10196); `features_by_side` is per side in px.
+
+    `deviation_group` is the number of samples that share a mini-batch standard deviation.
+    """
 
     kind: Literal["progressive"] = "progressive"
     features_by_side: Mapping[str, int]
+    deviation_group: int = 4
     tanh: bool = False
 
     def features(self, side_px: int) -> int:
@@ -63,18 +67,27 @@ class ProgressiveNetwork(_Network):
 class DcganNetwork(_Network):
     """DCGAN (arXiv 1511.06434): `quilt` is the layers of the quilt GAN, `sane` the paper's.
 
-    `channel_base` and `channel_max` shape `sane` only; so does `spectral_norm`.
+    `channel_base` and `channel_max` shape `sane` only. So does `spectral_norm`: with it the
+    discriminator's weights have norm 1 (arXiv 1802.05957), without it batches are normalised.
     """
 
     kind: Literal["dcgan"] = "dcgan"
     layout: Literal["quilt", "sane"]
     channel_base: int = 4096
-    channel_max: int = 512
+    channel_max: int = 1024
     spectral_norm: bool = False
+
+    def features(self, side_px: int) -> int:
+        """Feature channels at a side of `side_px`; of `sane` only."""
+        return min(self.channel_base // side_px, self.channel_max)
 
 
 class R3ganNetwork(_Network):
-    """R3GAN's networks (arXiv 2501.05441): residual, grouped, no normalisation."""
+    """R3GAN's networks (arXiv 2501.05441): residual, grouped, no normalisation.
+
+    Within a residual block there are `expansion` times the features of its side, convolved in
+    groups of `group_size`.
+    """
 
     kind: Literal["r3gan"] = "r3gan"
     features_by_side: Mapping[str, int]
