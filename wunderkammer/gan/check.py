@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wunderkammer.gan.checkpoints.state import check_checkpoint
+from wunderkammer.gan.checkpoints.published import check_checkpoint
 from wunderkammer.shards.read import load_images, shard_keys
 from wunderkammer.stages import DEDUPED_SHARDS, TRAINED_CHECKPOINT
 from wunderkammer.storage.store import Store

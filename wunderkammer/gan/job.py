@@ -4,6 +4,8 @@ The training itself runs elsewhere (`wunderkammer.gan.train`, a process of its o
 here needs torch.
 """
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,23 +14,44 @@ from pydantic import Field
 from safetensors.numpy import save
 
 from wunderkammer.build import StageInputs
-from wunderkammer.gan.checkpoints.archive import Archive, Facts, Saved
+from wunderkammer.gan.checkpoints.archive import Archive, Facts, Intervention, Saved
 from wunderkammer.gan.loss_plot import loss_plot
 from wunderkammer.gan.networks.params import NetworkParams
-from wunderkammer.gan.params import StyleGan2Params, TrainParams
+from wunderkammer.gan.params import FileStart, PreviousStart, TrainParams
+from wunderkammer.gan.settings import total_images
 from wunderkammer.params import Params, digest
 from wunderkammer.shards.params import ShardParams
-from wunderkammer.shards.read import shard_keys
+from wunderkammer.shards.read import load_labels, shard_keys
 from wunderkammer.stages import DEDUPED_SHARDS, TRAINED_CHECKPOINT
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.tables import to_parquet
 from wunderkammer.storage.versions import Draft, Summary, Versions
 
 # Settings that say how long to train and how often to look, not which way the weights go.
-CADENCE = ("total_kimg", "tick_kimg", "snapshot_ticks", "keep_last")
+CADENCE = (
+    "total_kimg",
+    "tick_kimg",
+    "snapshot_ticks",
+    "keep_last",
+    "keep_best",
+    "publish",
+    "micro_batch",
+    "deterministic",
+)
 
 # What a finished version keeps of a checkpoint: enough to draw, to judge, to start from.
 PUBLISHED = ("average.", "discriminator.")
+TENSORS_FILE = "checkpoint.safetensors"
+DESCRIPTION_FILE = "checkpoint.json"
+
+
+class StartFiles(Params):
+    """Weights to start from: two objects of the store, or one portable file of this machine."""
+
+    tensors_key: str | None = None
+    description_key: str | None = None
+    path: str | None = None
+    sha256: str
 
 
 class TrainingJob(Params):
@@ -45,7 +68,9 @@ class TrainingJob(Params):
     shard_keys: tuple[str, ...]
     resolution_px: int
     channels: int
+    labels: tuple[str, ...] = ()
     train: TrainParams
+    start: StartFiles | None = None
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     tensorboard_dir: str | None
 
@@ -67,7 +92,9 @@ def plan_training(inputs: StageInputs, *, device: str, scratch: Path) -> Trainin
         scratch: a folder of this machine; TensorBoard's files go below it.
 
     Raises:
-        ValueError: the shards hold no images.
+        ValueError: the shards hold no images, or the weights to start from are not those that the
+            recipe pins.
+        FileNotFoundError: there are no weights at `train.start.path`.
     """
     subject, shards = inputs.subject, inputs.upstreams[DEDUPED_SHARDS.name]
     keys = shard_keys(shards)
@@ -79,6 +106,7 @@ def plan_training(inputs: StageInputs, *, device: str, scratch: Path) -> Trainin
     train = subject.spec.train
     # Of the shards as they are: the recipe may have been edited since they were built.
     made = ShardParams.model_validate(shards.sections["shard"])
+    start = find_start(inputs)
     trajectory = digest(
         {
             "code_version": TRAINED_CHECKPOINT.code_version,
@@ -86,6 +114,7 @@ def plan_training(inputs: StageInputs, *, device: str, scratch: Path) -> Trainin
             "resolution_px": made.resolution_px,
             "channels": made.channels,
             "train": shaping_settings(train),
+            "start": None if start is None else start.sha256,
         }
     )[:16]
     home = Versions.home(subject.name, TRAINED_CHECKPOINT.name)
@@ -97,13 +126,66 @@ def plan_training(inputs: StageInputs, *, device: str, scratch: Path) -> Trainin
         shard_keys=keys,
         resolution_px=made.resolution_px,
         channels=made.channels,
+        labels=label_names(inputs.store, keys) if train.conditional else (),
         train=train,
+        start=start,
         device=device,
         tensorboard_dir=str(scratch / "tensorboard" / subject.name / trajectory),
     )
 
 
-def shaping_settings(train: StyleGan2Params) -> dict[str, Any]:
+def label_names(store: Store, keys: Sequence[str]) -> tuple[str, ...]:
+    """The labels that the pictures have, sorted.
+
+    Raises:
+        ValueError: a picture has none.
+    """
+    labels = load_labels(store, keys)
+    missing = labels.count(None)
+    if missing:
+        raise ValueError(
+            f"{missing} of {len(labels)} pictures have no label, and train.conditional needs one "
+            f"for each; set it to false, or take a source that gives labels"
+        )
+    return tuple(sorted({label for label in labels if label is not None}))
+
+
+def find_start(inputs: StageInputs) -> StartFiles | None:
+    """The weights that `train.start` names, None if it names none or there are none yet.
+
+    Raises:
+        ValueError: the file is not the one that the recipe pins.
+        FileNotFoundError: there is no such file.
+    """
+    subject, start = inputs.subject, inputs.subject.spec.train.start
+    if isinstance(start, FileStart):
+        path = subject.resolve(start.path)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"train.start.path={start.path!r} of {subject.name!r}: there is no file {path}; "
+                f"`wunderkammer import-checkpoint` makes one"
+            )
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if start.sha256 not in (None, found):
+            raise ValueError(
+                f"{path} has the SHA-256 {found}, not train.start.sha256={start.sha256}; "
+                f"get the right file or correct the recipe"
+            )
+        return StartFiles(path=str(path), sha256=found)
+    if isinstance(start, PreviousStart):
+        record = inputs.versions.current(subject.name, TRAINED_CHECKPOINT.name)
+        if record is None:
+            return None
+        return StartFiles(
+            tensors_key=inputs.versions.key(record, TENSORS_FILE),
+            description_key=inputs.versions.key(record, DESCRIPTION_FILE),
+            sha256=digest({"previous": record.data_version}),
+        )
+    return None
+
+
+def shaping_settings(train: TrainParams) -> dict[str, Any]:
     """The settings of a `train` section that the weights depend on, beside how long they train."""
     return {name: value for name, value in train.canonical().items() if name not in CADENCE}
 
@@ -114,25 +196,27 @@ def collect_training(inputs: StageInputs, job: TrainingJob) -> Draft:
     Raises:
         MissingCheckpointError: the training has not reached its last image.
     """
-    total = job.train.total_images
-    saved = job.archive.find(total)
-    if saved is None:
+    total = total_images(job.train, resolution_px=job.resolution_px)
+    last = job.archive.find(total)
+    if last is None:
         raise MissingCheckpointError(
             f"no sound checkpoint at {total / 1000:g} kimg below {job.run_prefix}; "
             f"run the training again, it goes on from the newest one that is sound"
         )
+    chosen = job.archive.best(at_most=total) if job.train.publish == "best" else None
+    saved = chosen or last
     facts = saved.facts
     files = {
-        "checkpoint.safetensors": _published_tensors(saved),
-        "checkpoint.json": _description(facts, job),
-        "grid.jpg": job.archive.read_grid(total),
-        "loss.png": loss_plot(facts.ticks),
-        "stats.parquet": to_parquet(statistics(facts)),
+        TENSORS_FILE: _published_tensors(saved),
+        DESCRIPTION_FILE: _description(facts, job),
+        "grid.jpg": job.archive.read_grid(facts.num_images),
+        "loss.png": loss_plot(last.facts.ticks),
+        "stats.parquet": to_parquet(statistics(last.facts)),
     }
     summary = Summary(
         num_in=facts.num_training_images,
         num_out=1,
-        timings_s={"training": round(facts.elapsed_s, 3)},
+        timings_s={"training": round(last.facts.elapsed_s, 3)},
         measures=_measures(facts),
     )
     return Draft(data_version=facts.digest, summary=summary, files=files)
@@ -164,6 +248,8 @@ def _description(facts: Facts, job: TrainingJob) -> bytes:
         num_images=facts.num_images,
         digest=facts.digest,
         trajectory=job.trajectory,
+        labels=job.labels,
+        interventions=facts.interventions,
         train=job.train,
     )
     return description.model_dump_json(indent=1).encode()
@@ -175,12 +261,16 @@ class _Description(Params):
     num_images: int
     digest: str
     trajectory: str
+    labels: tuple[str, ...]
+    interventions: tuple[Intervention, ...]
     train: TrainParams
 
 
 def _measures(facts: Facts) -> dict[str, Any]:
     last = facts.ticks[-1]
     measures = {name: round(value, 4) for name, value in last.measures.items()}
+    if facts.interventions:
+        measures["rollbacks"] = len(facts.interventions)
     return {
         "kimg": facts.num_images / 1000,
         "images_per_s": round(facts.num_images / max(facts.elapsed_s, 1e-9), 2),

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-
 from wunderkammer.gan.augment.params import AugmentParams, NoAugment
 from wunderkammer.params import Params
 
@@ -67,9 +66,10 @@ class _Training(Params):
 
     Counts are in images, as in the papers: 1 kimg = 1,000 images shown to the discriminator.
     `held_out` is the share of the pictures, at most 1,000, that is never trained on: the measures
-    need pictures that the networks have not seen. `micro_batch` splits a batch where memory is
-    short, with the same result. `precision` "auto" is 16 bits for the large images on a GPU that
-    has bfloat16, and 32 bits elsewhere.
+    need pictures that the networks have not seen. `conditional` trains on the labels of the shards.
+    `micro_batch` splits a batch where memory is short, with the same result. `deterministic` makes
+    a GPU give equal bits, slowly; a CPU always does. `precision` "auto" is 16 bits for the large
+    images on a GPU that has bfloat16, and 32 bits elsewhere.
     """
 
     batch_size: Annotated[int, Field(ge=2)] | None = None
@@ -82,6 +82,7 @@ class _Training(Params):
     health: HealthParams = HealthParams()
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     micro_batch: Annotated[int, Field(ge=1)] | None = None
+    deterministic: bool = False
     tick_kimg: Positive = 4.0
     snapshot_ticks: Annotated[int, Field(ge=1)] = 10
     keep_last: Annotated[int, Field(ge=1)] = 3

@@ -7,6 +7,7 @@ Ctrl-C stopped it and a checkpoint was written, so that the same command goes on
 import argparse
 import base64
 import ctypes
+import json
 import logging
 import os
 import signal
@@ -16,56 +17,144 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from safetensors.torch import load
 
-from wunderkammer.gan.job import TrainingJob
-from wunderkammer.gan.training.loop import OnTick, Outcome, TickReport, run_training
-from wunderkammer.shards.read import load_images
+from wunderkammer.gan.checkpoints.published import network_params_of
+from wunderkammer.gan.evaluation.snapshot import SnapshotMeasure
+from wunderkammer.gan.holdout import split
+from wunderkammer.gan.interop.portable import read_portable
+from wunderkammer.gan.job import StartFiles, TrainingJob
+from wunderkammer.gan.networks.interface import GeneratorNetwork
+from wunderkammer.gan.params import StyleGan2Params
+from wunderkammer.gan.training.grid import pictures_of
+from wunderkammer.gan.training.loader import TrainingImages
+from wunderkammer.gan.training.loop import (
+    OnTick,
+    Outcome,
+    Score,
+    Surroundings,
+    TickReport,
+    run_training,
+)
+from wunderkammer.gan.training.methods.build import Start
+from wunderkammer.gan.training.processes import Processes, joined
+from wunderkammer.shards.read import load_images, load_labels
 from wunderkammer.storage.store import Store
 
 log = logging.getLogger("wunderkammer.gan.train")
+
+NUM_SCORED = 512
 
 EXIT_DONE = 0
 EXIT_STOPPED = os.EX_TEMPFAIL
 
 
-def train(job: TrainingJob, *, on_tick: OnTick, should_stop: Callable[[], bool]) -> Outcome:
+def train(
+    job: TrainingJob,
+    *,
+    device: torch.device,
+    processes: Processes,
+    on_tick: OnTick,
+    should_stop: Callable[[], bool],
+) -> Outcome:
     """Run a job in this process, or go on with it from its newest checkpoint.
 
     Raises:
         FloatingPointError: a loss is no finite number.
-        ValueError: the job asks for a GPU that is not there.
+        ValueError: the weights to start from can't be read.
     """
-    images_NCHW = load_images(
-        Store(job.location),
-        job.shard_keys,
-        resolution_px=job.resolution_px,
-        channels=job.channels,
-    )
-    return run_training(
-        images_NCHW,
-        job.train,
+    store = Store(job.location)
+    everything = load_pictures(store, job)
+    train_N, held_out_N = split(len(everything), share=job.train.held_out, seed=job.train.seed)
+    data = everything.chosen(train_N) if len(held_out_N) else everything
+    score: Score | None = None
+    if job.train.keep_best and processes.is_first:
+        score = snapshot_score(data, seed=job.train.seed)
+    around = Surroundings(
         archive=job.archive,
-        device=choose_device(job.device),
-        tensorboard=None if job.tensorboard_dir is None else Path(job.tensorboard_dir),
+        device=device,
+        processes=processes,
         on_tick=on_tick,
         should_stop=should_stop,
+        tensorboard=None if job.tensorboard_dir is None else Path(job.tensorboard_dir),
+        score=score,
     )
+    start = None if job.start is None else load_start(store, job.start)
+    return run_training(data, job.train, around=around, start=start)
+
+
+def load_pictures(store: Store, job: TrainingJob) -> TrainingImages:
+    """All pictures of the shards, with their labels where the training wants them."""
+    images_NCHW = load_images(
+        store, job.shard_keys, resolution_px=job.resolution_px, channels=job.channels
+    )
+    if not job.labels:
+        return TrainingImages(images_NCHW)
+    numbers = {name: number for number, name in enumerate(job.labels)}
+    found = load_labels(store, job.shard_keys)
+    labels_N = np.array([numbers[str(name)] for name in found], np.int64)
+    return TrainingImages(images_NCHW, labels_N, len(job.labels))
+
+
+def load_start(store: Store, start: StartFiles) -> Start:
+    """The weights that a training starts from.
+
+    Raises:
+        ValueError: the file is not one of ours.
+    """
+    if start.path is not None:
+        portable = read_portable(Path(start.path))
+        return Start(portable.params, portable.tensors)
+    assert start.tensors_key is not None
+    assert start.description_key is not None
+    description = json.loads(store.read(start.description_key))
+    return Start(network_params_of(description["generator"]), load(store.read(start.tensors_key)))
+
+
+def snapshot_score(data: TrainingImages, *, seed: int) -> Score:
+    """The measure by which the best checkpoint is kept: lower is nearer to the pictures."""
+    num = min(NUM_SCORED, len(data))
+    measure = SnapshotMeasure(data.images_NCHW, num=num, seed=seed)
+
+    def score(generator: GeneratorNetwork) -> float:
+        random = torch.Generator().manual_seed(seed)
+        latents_NZ = torch.randn(num, generator.z_dim, generator=random)
+        return measure.of(pictures_of(generator, latents_NZ))
+
+    return score
 
 
 def choose_device(name: str) -> torch.device:
     """The device of that name; "auto" is a GPU if there is one.
+
+    Of several processes on one machine each takes its own GPU.
 
     Raises:
         ValueError: there is no such GPU.
     """
     num_gpus = torch.cuda.device_count()
     if name == "auto":
-        return torch.device("cuda" if num_gpus else "cpu")
+        name = "cuda" if num_gpus else "cpu"
     device = torch.device(name)
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     if device.type == "cuda" and (device.index or 0) >= num_gpus:
-        raise ValueError(f"device {name!r} of {num_gpus} GPUs here; use 'auto' or 'cpu'")
+        raise ValueError(f"device {str(device)!r} of {num_gpus} GPUs here; use 'auto' or 'cpu'")
     return device
+
+
+def set_up(device: torch.device, *, is_deterministic: bool) -> None:
+    """Let the GPU use its fast kernels, or, if asked, only those that give equal bits."""
+    if device.type != "cuda":
+        return
+    if is_deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
+    torch.cuda.set_device(device)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = not is_deterministic
 
 
 class Watcher(Protocol):
@@ -119,11 +208,14 @@ def tick_message(report: TickReport) -> dict[str, Any]:
 
 
 @contextmanager
-def watcher() -> Iterator[Watcher]:
-    """One that suits how this process was launched: the environment says whether by Pipes."""
+def watcher(processes: Processes) -> Iterator[Watcher]:
+    """One that suits how this process was launched: the environment says whether by Pipes.
+
+    Of several processes only the first reports there.
+    """
     from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes
 
-    if DAGSTER_PIPES_CONTEXT_ENV_VAR not in os.environ:
+    if DAGSTER_PIPES_CONTEXT_ENV_VAR not in os.environ or not processes.is_first:
         yield LogWatcher()
         return
     with open_dagster_pipes() as context:
@@ -178,11 +270,19 @@ def main(arguments: list[str] | None = None) -> int:
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     job = TrainingJob.model_validate_json(path.read_bytes())
-    if job.train.network == "tiny":
+    if isinstance(job.train, StyleGan2Params) and job.train.network == "tiny":
         # Its kernels are too short to share: two threads are no faster and take twice the CPU time.
         torch.set_num_threads(1)
-    with watcher() as watch:
-        outcome = train(job, on_tick=watch.tick, should_stop=lambda: is_stopped)
+    device = choose_device(job.device)
+    set_up(device, is_deterministic=job.train.deterministic)
+    with joined(device) as processes, watcher(processes) as watch:
+        outcome = train(
+            job,
+            device=device,
+            processes=processes,
+            on_tick=watch.tick,
+            should_stop=lambda: is_stopped,
+        )
         kimg = outcome.facts.num_images / 1000
         if not outcome.is_complete:
             watch.say(f"stopped at {kimg:g} kimg, checkpoint written; run it again to go on")

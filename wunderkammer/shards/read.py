@@ -114,6 +114,20 @@ def load_images(
     return images_NCHW
 
 
+def load_labels(store: Store, keys: Sequence[str]) -> tuple[str | None, ...]:
+    """The label of every picture of the shards, in their order.
+
+    Raises:
+        ShardError: a shard is missing or damaged.
+    """
+    labels: list[str | None] = []
+    for key in keys:
+        file = _open(store, key)
+        with _readable(key):
+            labels += _labels(file, file.read(columns=["label"])["label"])
+    return tuple(labels)
+
+
 def check_shard_counts(subject: Subject, store: Store) -> str | None:
     """What is wrong with the shards in force (rows, order, missing files), or None."""
     record = Versions(store).current(subject.name, DEDUPED_SHARDS.name)

@@ -77,7 +77,7 @@ def render_film(inputs: StageInputs) -> Draft:
         NotFiniteError: the generator draws NaN.
         EncodeError: ffmpeg failed.
     """
-    from wunderkammer.gan.checkpoints.state import load_generator
+    from wunderkammer.gan.checkpoints.published import load_generator
     from wunderkammer.video.frames import best_device
 
     record = inputs.upstreams[TRAINED_CHECKPOINT.name]

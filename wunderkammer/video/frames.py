@@ -25,8 +25,15 @@ class NotFiniteError(RuntimeError):
 class Painter(Protocol):
     """What a film needs of a generator."""
 
-    z_dim: int
-    resolution_px: int
+    @property
+    def z_dim(self) -> int:
+        """Numbers of a z."""
+        ...
+
+    @property
+    def resolution_px(self) -> int:
+        """Side of its images."""
+        ...
 
     @property
     def mapping(self) -> Callable[..., Tensor]:

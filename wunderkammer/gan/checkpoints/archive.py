@@ -11,7 +11,8 @@ Nothing here needs torch.
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,24 +46,43 @@ class Partial(Params):
     count: int
 
 
+class Intervention(Params):
+    """A training sent back: found unsound at `num_images`, gone on from `back_to_images`."""
+
+    num_images: int
+    back_to_images: int
+    reason: str
+    rate_factor: float
+
+
 class Facts(Params):
     """Everything of a checkpoint that is not a tensor.
 
+    `score` is the distance of generated from real pictures at that moment (lower is better).
     `elapsed_s` and the times in `ticks` are for people; `digest` leaves them out.
     """
 
-    format: int = 1
+    format: int = 2
     num_images: int
+    num_steps: int
     networks: NetworkParams
     loader_seed: int
+    loader_position: int
     device: str
     elapsed_s: float
     num_training_images: int
     ticks: tuple[Tick, ...] = ()
     partials: dict[str, Partial] = Field(default_factory=dict)
+    interventions: tuple[Intervention, ...] = ()
+    score: float | None = None
     digest: str = ""
     tensors_key: str = ""
     tensors_sha256: str = ""
+
+    @property
+    def rate_scale(self) -> float:
+        """What the interventions have left of the learning rates."""
+        return math.prod(intervention.rate_factor for intervention in self.interventions)
 
 
 @dataclass(frozen=True)
@@ -98,17 +118,20 @@ class Archive:
         self.store = store
         self.prefix = prefix
 
-    def save(self, facts: Facts, tensors: Tensors, *, keep_last: int) -> Facts:
-        """Publish a checkpoint, then drop older ones beyond the `keep_last` newest.
+    def save(self, facts: Facts, tensors: Tensors, *, keep_last: int, keep_best: int = 0) -> Facts:
+        """Publish a checkpoint, then drop older ones but the `keep_last` newest.
 
-        Those with more images than this one (of a longer training) are left alone.
+        The `keep_best` with the lowest scores stay too. Those with more images than this one (of a
+        longer training) are left alone.
         """
         content = save({name: np.asarray(array, order="C") for name, array in tensors.items()})
         sha256 = hashlib.sha256(content).hexdigest()
         key = f"{self.prefix}/checkpoints/{facts.num_images:012d}-{sha256[:16]}.safetensors"
         counters = {
             "num_images": facts.num_images,
+            "num_steps": facts.num_steps,
             "loader_seed": facts.loader_seed,
+            "loader_position": facts.loader_position,
             "networks": facts.networks.canonical(),
         }
         done = facts.model_copy(
@@ -120,13 +143,39 @@ class Archive:
         )
         self.store.write(key, content)
         self.store.write(self._facts_key(facts.num_images), done.model_dump_json().encode())
-        self._retire(facts.num_images, keep_last=keep_last)
+        self._retire(facts.num_images, keep_last=keep_last, keep_best=keep_best)
         return done
 
-    def newest(self, *, at_most: int) -> Saved | None:
-        """The newest sound checkpoint of at most that many images; unsound ones are logged."""
-        numbers = sorted((n for n in self._numbers() if n <= at_most), reverse=True)
-        return next((saved for saved in map(self.find, numbers) if saved is not None), None)
+    def drop_after(self, num_images: int) -> None:
+        """Remove every checkpoint of more images: they are of a course that was given up."""
+        for number in sorted(self._numbers(), reverse=True):
+            if number > num_images:
+                self.store.delete(self._facts_key(number))
+        for key in list(self.store.keys(f"{self.prefix}/checkpoints")):
+            if key.endswith(".safetensors") and _number(key) > num_images:
+                self.store.delete(key)
+
+    def best(self, *, at_most: int) -> Saved | None:
+        """The sound checkpoint with the lowest score; None if none has a score."""
+        scored = sorted(
+            (facts.score, facts.num_images)
+            for facts in self._facts(at_most=at_most)
+            if facts.score is not None
+        )
+        return next((saved for _, n in scored if (saved := self.find(n)) is not None), None)
+
+    def newest(
+        self, *, at_most: int, accept: Callable[[Facts], bool] = lambda facts: True
+    ) -> Saved | None:
+        """The newest sound checkpoint of at most that many images; unsound ones are logged.
+
+        `accept` may refuse some by what their facts tell.
+        """
+        for number in sorted((n for n in self._numbers() if n <= at_most), reverse=True):
+            saved = self.find(number)
+            if saved is not None and accept(saved.facts):
+                return saved
+        return None
 
     def find(self, num_images: int) -> Saved | None:
         """The checkpoint of exactly that many images, or None if it is absent or unsound."""
@@ -178,20 +227,40 @@ class Archive:
             if name.endswith(".json"):
                 yield int(name.removesuffix(".json"))
 
-    def _retire(self, newest: int, *, keep_last: int) -> None:
+    def _facts(self, *, at_most: int) -> Iterator[Facts]:
+        for number in sorted(self._numbers()):
+            text = self.store.find(self._facts_key(number)) if number <= at_most else None
+            if text is None:
+                continue
+            try:
+                yield Facts.model_validate_json(text)
+            except ValidationError as error:
+                log.warning("checkpoint at %d images is not readable, skipped: %s", number, error)
+
+    def _retire(self, newest: int, *, keep_last: int, keep_best: int) -> None:
         """Remove old facts, then every tensor file up to `newest` that no facts are left for."""
         older = sorted(n for n in self._numbers() if n <= newest)
         kept = set(older[-keep_last:])
-        for number in older[:-keep_last]:
-            self.store.delete(self._facts_key(number))
+        if keep_best:
+            scored = [
+                (f.score, f.num_images) for f in self._facts(at_most=newest) if f.score is not None
+            ]
+            kept |= {number for _, number in sorted(scored)[:keep_best]}
+        for number in older:
+            if number not in kept:
+                self.store.delete(self._facts_key(number))
         latest = self.store.find(self._facts_key(newest))
         assert latest is not None
         latest_key = Facts.model_validate_json(latest).tensors_key
         for key in list(self.store.keys(f"{self.prefix}/checkpoints")):
-            name = key.rsplit("/", 1)[-1]
-            if not name.endswith(".safetensors"):
+            if not key.endswith(".safetensors"):
                 continue
-            number = int(name.split("-", 1)[0])
+            number = _number(key)
             is_orphan = number == newest and key != latest_key
             if is_orphan or (number < newest and number not in kept):
                 self.store.delete(key)
+
+
+def _number(key: str) -> int:
+    """The images of a tensor file, which its name begins with."""
+    return int(key.rsplit("/", 1)[-1].split("-", 1)[0])

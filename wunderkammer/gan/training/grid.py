@@ -8,26 +8,38 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wunderkammer.gan.networks.stylegan2_generator import Generator
+from wunderkammer.gan.checkpoints.published import some_labels
+from wunderkammer.gan.networks.interface import GeneratorNetwork
 
 MAX_BYTES = 200_000
 SHEET_PX = 640
 MIN_TILE_PX = 64
+PICTURES_AT_ONCE = 16
 
 
-def grid_latents(generator: Generator, *, seed: int) -> Tensor:
+def grid_latents(generator: GeneratorNetwork, *, seed: int) -> Tensor:
     """As many z [N, Z] as fill a sheet."""
     tiles = SHEET_PX // _tile_px(generator.resolution_px)
     random = torch.Generator().manual_seed(seed)
     return torch.randn(tiles * (tiles * 3 // 5), generator.z_dim, generator=random)
 
 
-@torch.no_grad()
-def draw_grid(generator: Generator, latents_NZ: Tensor) -> np.ndarray:
+def draw_grid(generator: GeneratorNetwork, latents_NZ: Tensor) -> np.ndarray:
     """A sheet of samples, uint8 [H, W, 3], five to three; small pictures are shown enlarged."""
+    return tile(pictures_of(generator, latents_NZ))
+
+
+@torch.no_grad()
+def pictures_of(generator: GeneratorNetwork, latents_NZ: Tensor) -> np.ndarray:
+    """What it draws, uint8 [N, C, H, W], from z [N, Z]; labels in turn."""
     device = next(generator.parameters()).device
-    images = [generator(z.to(device)).cpu() for z in torch.split(latents_NZ, 16)]
-    return tile(torch.cat(images).add(1.0).mul(127.5).round().clamp(0, 255).byte().numpy())
+    labels_NL = some_labels(generator, len(latents_NZ))
+    drawn: list[Tensor] = []
+    for first in range(0, len(latents_NZ), PICTURES_AT_ONCE):
+        part = slice(first, first + PICTURES_AT_ONCE)
+        labels = None if labels_NL is None else labels_NL[part].to(device)
+        drawn.append(generator(latents_NZ[part].to(device), labels).float().cpu())
+    return torch.cat(drawn).add(1.0).mul(127.5).round().clamp(0, 255).byte().numpy()
 
 
 def tile(images_NCHW: np.ndarray) -> np.ndarray:

@@ -1,10 +1,8 @@
-"""The training loop of StyleGAN2: steps, ticks, snapshots, and going on where it stopped.
+"""The training loop: steps, ticks, snapshots, going back after a collapse, going on after a stop.
 
-Shapes: N samples, Z and D numbers of z and w, L layers that take a w, C channels, H rows,
-W columns.
+Shapes: N samples, C channels, H rows, W columns.
 """
 
-import copy
 import logging
 import math
 from collections.abc import Callable, Iterator
@@ -16,33 +14,38 @@ from time import perf_counter
 import numpy as np
 import psutil
 import torch
-from torch import Tensor, nn
 from torch.utils import deterministic
 
-from wunderkammer.gan.checkpoints.archive import Archive, Facts, Tick
-from wunderkammer.gan.checkpoints.state import TrainingState, capture, restore
-from wunderkammer.gan.networks.params import network_params
-from wunderkammer.gan.networks.stylegan2_discriminator import Discriminator
-from wunderkammer.gan.networks.stylegan2_generator import Generator
-from wunderkammer.gan.objectives.adversarial import (
-    discriminator_loss,
-    ema_beta,
-    generator_loss,
-    lazy_adam,
-    r1_penalty,
-    update_ema,
-)
-from wunderkammer.gan.params import StyleGan2Params
+from wunderkammer.gan.checkpoints.archive import Archive, Facts, Intervention, Saved, Tick
+from wunderkammer.gan.checkpoints.state import capture, restore
+from wunderkammer.gan.networks.interface import GeneratorNetwork
+from wunderkammer.gan.params import TrainParams
+from wunderkammer.gan.settings import tick_images, total_images
 from wunderkammer.gan.training.board import Board
-from wunderkammer.gan.training.grid import draw_grid, encode_grid, grid_latents, tile
-from wunderkammer.gan.training.loader import ShuffledLoader
+from wunderkammer.gan.training.diversity import diversity
+from wunderkammer.gan.training.grid import (
+    draw_grid,
+    encode_grid,
+    grid_latents,
+    pictures_of,
+    tile,
+)
+from wunderkammer.gan.training.health import DIVERSITY, Alarm, find_unsound, judge
+from wunderkammer.gan.training.loader import ShuffledLoader, TrainingImages
 from wunderkammer.gan.training.meter import Meter
+from wunderkammer.gan.training.methods.build import Start, build_method
+from wunderkammer.gan.training.processes import ALONE, Processes
+from wunderkammer.gan.training.state import TrainingState
+from wunderkammer.gan.training.step import train_step
 
 log = logging.getLogger(__name__)
 
-ADAM_BETAS = (0.0, 0.99)
-ADAM_EPSILON = 1e-8
-LARGEST_GRADIENT = 1e5
+SCORE = "distance/sliced_wasserstein"
+COLLAPSES = ("saturation", "diversity")
+NUM_COMPARED = 32
+
+# Processes ask each other for a wish to stop only so often: it costs a message.
+STEPS_BETWEEN_VOTES = 8
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class TickReport:
 
     tick: Tick
     grid_jpeg: bytes | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
@@ -69,257 +73,291 @@ class Outcome:
 
 
 OnTick = Callable[[TickReport], None]
+# The distance of what a generator draws from the real pictures.
+Score = Callable[[GeneratorNetwork], float]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a training runs and who hears of it. `should_stop` is asked after every step."""
+
+    archive: Archive
+    device: torch.device
+    on_tick: OnTick
+    should_stop: Callable[[], bool]
+    processes: Processes = ALONE
+    tensorboard: Path | None = None
+    score: Score | None = None
 
 
 def new_state(
-    images_NCHW: np.ndarray, params: StyleGan2Params, *, device: torch.device
+    data: TrainingImages,
+    train: TrainParams,
+    *,
+    device: torch.device,
+    start: Start | None = None,
+    processes: Processes = ALONE,
 ) -> TrainingState:
-    """A training before its first step; `params.seed` fixes every number in it."""
-    networks = network_params(
-        params.network,
-        resolution_px=images_NCHW.shape[-1],
-        channels=images_NCHW.shape[1],
-        batch_size=params.batch_size,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(params.seed)
-        generator = Generator(networks).to(device)
-        discriminator = Discriminator(networks).to(device)
-    average = copy.deepcopy(generator).requires_grad_(False)
-    interval = params.r1_interval if params.r1_gamma else None
+    """A training before its first step; `train.seed` fixes every number in it."""
     return TrainingState(
-        generator=generator,
-        discriminator=discriminator,
-        average=average,
-        adams={
-            "generator": _adam(generator, params.learning_rate, interval=None),
-            "discriminator": _adam(discriminator, params.learning_rate, interval=interval),
-        },
-        random=torch.Generator(device).manual_seed(params.seed),
-        loader=ShuffledLoader(images_NCHW, seed=params.seed, mirror=params.mirror),
+        method=build_method(train, data, device=device, start=start),
+        random=torch.Generator(device).manual_seed(train.seed),
+        loader=ShuffledLoader(data, seed=train.seed, mirror=train.mirror, device=device),
         meter=Meter(device),
+        processes=processes,
+        micro_batch=train.micro_batch,
     )
 
 
 def run_training(
-    images_NCHW: np.ndarray,
-    params: StyleGan2Params,
+    data: TrainingImages,
+    train: TrainParams,
     *,
-    archive: Archive,
-    device: torch.device,
-    tensorboard: Path | None,
-    on_tick: OnTick,
-    should_stop: Callable[[], bool],
+    around: Surroundings,
+    start: Start | None = None,
 ) -> Outcome:
-    """Train from the newest checkpoint in `archive` (or from nothing) to `params.total_kimg`.
+    """Train from the newest checkpoint in the archive (or from `start`) to the last image.
 
-    `should_stop` is asked after every step; if it says so, a checkpoint is written and the run
-    ends early. On a CPU, equal arguments give equal bits, however often the run was stopped.
+    When it is to stop, a checkpoint is written and the run ends early. On a CPU, equal arguments
+    give equal bits, however often the run was stopped.
 
     Raises:
-        FloatingPointError: a loss is no finite number.
+        FloatingPointError: a loss is no finite number, and the recipe does not say to roll back.
+        ValueError: the batch can't be split as the processes or `micro_batch` ask.
     """
-    state = new_state(images_NCHW, params, device=device)
-    saved = archive.newest(at_most=params.total_images)
-    if saved is not None:
-        restore(state, saved)
-        log.info("goes on from %.1f kimg", state.num_images / 1000)
-    latents_NZ = grid_latents(state.average, seed=params.seed)
-    if saved is not None and state.num_images == params.total_images:
-        return Outcome(_finish(state, params, saved.facts, archive, latents_NZ), is_complete=True)
+    state = new_state(data, train, device=around.device, start=start, processes=around.processes)
+    run = _Run(state, train, around, last_image=total_images(train, resolution_px=data.side_px))
+    saved = run.go_on()
+    if saved is not None and state.num_images >= run.last_image:
+        return Outcome(run.finish(saved.facts), is_complete=True)
     with ExitStack() as stack:
-        stack.enter_context(_deterministic(device))
-        board = stack.enter_context(_board(tensorboard, state))
+        stack.enter_context(_deterministic(around.device, is_asked=train.deterministic))
+        run.board = stack.enter_context(_board(around, state))
         while True:
-            start = perf_counter()
-            train_step(state, params)
-            state.elapsed_s += perf_counter() - start
-            is_last = state.num_images == params.total_images
-            tick, is_snapshot = _close_tick(state, params), is_last
-            grid = None
-            if tick is not None:
-                is_snapshot |= len(state.ticks) % params.snapshot_ticks == 0
-                if is_snapshot:
-                    pixels = draw_grid(state.average, latents_NZ)
-                    grid = encode_grid(pixels)
-                    archive.write_grid(state.num_images, grid)
-                    if board is not None:
-                        board.picture("samples", pixels, num_images=state.num_images)
-                if board is not None:
-                    board.add(tick)
-                on_tick(TickReport(tick, grid))
-            is_stopped = not is_last and should_stop()
-            if is_snapshot or is_stopped:
-                facts, tensors = capture(state)
-                facts = archive.save(facts, tensors, keep_last=params.keep_last)
-            if is_last or is_stopped:
-                return Outcome(facts, is_complete=is_last)
+            start_s = perf_counter()
+            train_step(state)
+            state.elapsed_s += perf_counter() - start_s
+            outcome = run.after_step()
+            if outcome is not None:
+                return outcome
 
 
-def _finish(
-    state: TrainingState,
-    params: StyleGan2Params,
-    facts: Facts,
-    archive: Archive,
-    latents_NZ: Tensor,
-) -> Facts:
-    """Add the last tick and the grid to a checkpoint that was no last one when it was written.
+class _Run:
+    """The bookkeeping between steps. Only the first process writes and reports."""
 
-    It is now because `total_kimg` was lowered to where an earlier run had been stopped.
-    """
-    if not archive.has_grid(state.num_images):
-        archive.write_grid(state.num_images, encode_grid(draw_grid(state.average, latents_NZ)))
-    if state.ticks and state.ticks[-1].num_images == state.num_images:
-        return facts
-    _close_tick(state, params)
-    return archive.save(*capture(state), keep_last=params.keep_last)
+    def __init__(
+        self, state: TrainingState, train: TrainParams, around: Surroundings, *, last_image: int
+    ) -> None:
+        self.state = state
+        self.train = train
+        self.around = around
+        self.last_image = last_image
+        self.tick_images = tick_images(train, resolution_px=state.loader.data.side_px)
+        self.board: Board | None = None
+        self.latents_NZ = grid_latents(state.method.generator, seed=train.seed)
+        self.real_diversity = _diversity_of(state.loader.data.images_NCHW)
 
+    def go_on(self) -> Saved | None:
+        """Restore the newest sound checkpoint, the same one in every process."""
+        archive, processes = self.around.archive, self.around.processes
+        newest = archive.newest(at_most=self.last_image) if processes.is_first else None
+        return self._restore(newest)
 
-def train_step(state: TrainingState, params: StyleGan2Params) -> None:
-    """One batch: generator, discriminator, R1 when its turn is, weight average."""
-    step = state.num_images // params.batch_size
-    _step_generator(state, params)
-    real_NCHW = state.loader.next(params.batch_size, device=state.device)
-    _step_discriminator(state, params, real_NCHW)
-    if params.r1_gamma and step % params.r1_interval == 0:
-        _step_r1(state, params, real_NCHW)
-    state.num_images += params.batch_size
-    beta = ema_beta(
-        batch_size=params.batch_size,
-        num_images=state.num_images,
-        ema_images=params.ema_kimg * 1000,
-        rampup=params.ema_rampup,
-    )
-    update_ema(state.average, state.generator, beta=beta)
+    def after_step(self) -> Outcome | None:
+        """Tick, snapshot, stop or go back, as it is due; the outcome if the run ends here."""
+        state = self.state
+        is_last = state.num_images >= self.last_image
+        is_snapshot = is_last
+        if self._is_tick_due():
+            measures = state.meter.close()
+            unsound = find_unsound(measures, num_images=state.num_images)
+            if unsound is not None:
+                self._go_back(unsound)
+                return None
+            tick = self._new_tick(measures)
+            alarms = judge(state.ticks, self.train.health)
+            if alarms and self._is_rollback_due(alarms):
+                self._go_back(alarms[0])
+                return None
+            is_snapshot |= len(state.ticks) % self.train.snapshot_ticks == 0
+            self._report(tick, alarms, is_snapshot=is_snapshot)
+        is_stopped = not is_last and self._is_stop_wanted()
+        if not (is_snapshot or is_stopped):
+            return None
+        self._refuse_unsound_partials()
+        facts = self._save()
+        return Outcome(facts, is_complete=is_last) if is_last or is_stopped else None
 
+    def finish(self, facts: Facts) -> Facts:
+        """Add the last tick and the grid to a checkpoint that was no last one when it was written.
 
-def mix_styles(
-    w_ND: Tensor,
-    other_ND: Tensor,
-    *,
-    num_layers: int,
-    probability: float,
-    random: torch.Generator,
-) -> Tensor:
-    """One w a layer [N, L, D]: with `probability`, a sample takes its later ones from `other_ND`.
+        It is now because `total_kimg` was lowered to where an earlier run had been stopped.
+        """
+        state, archive = self.state, self.around.archive
+        if not self.around.processes.is_first:
+            return facts
+        if not archive.has_grid(state.num_images):
+            archive.write_grid(state.num_images, encode_grid(self._draw()))
+        if state.ticks and state.ticks[-1].num_images == state.num_images:
+            return facts
+        self._new_tick(state.meter.close())
+        return self._save()
 
-    Style mixing (arXiv 1812.04948, section 3.1). Masks, not slices: every shape is fixed.
-    """
-    num, device = w_ND.shape[0], w_ND.device
-    cutoff_N = torch.randint(1, num_layers, (num,), generator=random, device=device)
-    is_mixed_N = torch.rand(num, generator=random, device=device) < probability
-    cutoff_N = torch.where(is_mixed_N, cutoff_N, num_layers)
-    is_first_NL = torch.arange(num_layers, device=device) < cutoff_N[:, None]
-    return torch.where(is_first_NL[:, :, None], w_ND[:, None], other_ND[:, None])
+    def _restore(self, saved: Saved | None) -> Saved | None:
+        """Put what the first process found into every process; None if it found nothing."""
+        processes = self.around.processes
+        number = processes.agree(None if saved is None else saved.facts.num_images)
+        if number is None:
+            return None
+        if not processes.is_first:
+            saved = self.around.archive.find(number)
+        assert saved is not None
+        restore(self.state, saved)
+        log.info("goes on from %.1f kimg", self.state.num_images / 1000)
+        return saved
 
+    def _is_tick_due(self) -> bool:
+        """At each whole number of ticks, or the first step beyond it, and at the last image."""
+        state = self.state
+        before = state.num_images - state.method.batch_size(state.num_images - 1)
+        passed = state.num_images // self.tick_images > before // self.tick_images
+        return passed or state.num_images >= self.last_image
 
-def _generate(state: TrainingState, params: StyleGan2Params) -> tuple[Tensor, Tensor]:
-    """A batch of images [N, C, H, W] and the w [N, D] of its first styles."""
-    generator = state.generator
-    shape = (2 * params.batch_size, generator.z_dim)
-    z_NZ = torch.randn(shape, generator=state.random, device=state.device)
-    first_ND, other_ND = generator.mapping(z_NZ).chunk(2)
-    w_NLD = mix_styles(
-        first_ND,
-        other_ND,
-        num_layers=generator.synthesis.num_layers,
-        probability=params.style_mixing,
-        random=state.random,
-    )
-    return generator.synthesis(w_NLD, noise_mode="random", generator=state.random), first_ND
-
-
-def _step_generator(state: TrainingState, params: StyleGan2Params) -> None:
-    state.discriminator.requires_grad_(False)
-    fake_NCHW, w_ND = _generate(state, params)
-    state.generator.mapping.track(w_ND)
-    loss_N = generator_loss(state.discriminator(fake_NCHW))
-    _descend(state, "generator", "loss/generator", loss_N)
-    state.discriminator.requires_grad_(True)
-
-
-def _step_discriminator(state: TrainingState, params: StyleGan2Params, real_NCHW: Tensor) -> None:
-    with torch.no_grad():
-        fake_NCHW, _ = _generate(state, params)
-    # One pass over both; the mini-batch deviation keeps the halves apart.
-    fake_N, real_N = state.discriminator(torch.cat([fake_NCHW, real_NCHW])).chunk(2)
-    state.meter.add("scores/real_sign", real_N.sign())
-    state.meter.add("scores/fake_sign", fake_N.sign())
-    loss_N = discriminator_loss(real_N, fake_N)
-    _descend(state, "discriminator", "loss/discriminator", loss_N)
-
-
-def _step_r1(state: TrainingState, params: StyleGan2Params, real_NCHW: Tensor) -> None:
-    penalty_N = r1_penalty(state.discriminator, real_NCHW)
-    weight = params.r1_gamma / 2.0 * params.r1_interval
-    state.meter.add("loss/r1_penalty", penalty_N)
-    _descend(state, "discriminator", "loss/r1", penalty_N * weight)
-
-
-def _descend(state: TrainingState, network: str, name: str, loss_N: Tensor) -> None:
-    """One Adam step of a network along the mean of `loss_N`."""
-    loss = loss_N.mean()
-    if not math.isfinite(float(loss.detach())):
-        raise FloatingPointError(
-            f"{name} is {float(loss.detach())} at image {state.num_images}; lower "
-            f"train.learning_rate or raise train.r1_gamma; the last checkpoint is sound"
+    def _new_tick(self, measures: dict[str, float]) -> Tick:
+        """The tick that ends here, kept in the history."""
+        state = self.state
+        last = state.ticks[-1] if state.ticks else None
+        num_images = state.num_images - (last.num_images if last else 0)
+        seconds = state.elapsed_s - (last.elapsed_s if last else 0.0)
+        tick = Tick(
+            num_images=state.num_images,
+            measures={**measures, **self._extra_measures()},
+            elapsed_s=state.elapsed_s,
+            images_per_s=num_images / max(seconds, 1e-9),
+            memory_mb=_memory_mb(state.device),
         )
-    state.meter.add(name, loss_N)
-    adam = state.adams[network]
-    adam.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    for parameter in state.networks[network].parameters():
-        gradient = parameter.grad
-        if gradient is not None:
-            torch.nan_to_num_(gradient, nan=0.0, posinf=LARGEST_GRADIENT, neginf=-LARGEST_GRADIENT)
-    adam.step()
+        state.ticks.append(tick)
+        return tick
+
+    def _extra_measures(self) -> dict[str, float]:
+        """Measures of this moment, not means over the tick. Equal in every process."""
+        state = self.state
+        shown = {name: float(value) for name, value in state.method.shown().items()}
+        fakes_NCHW = pictures_of(state.method.average, self.latents_NZ[:NUM_COMPARED])
+        shown[DIVERSITY] = _diversity_of(fakes_NCHW) / max(self.real_diversity, 1e-9)
+        return dict(self.around.processes.agree(shown))
+
+    def _draw(self) -> np.ndarray:
+        return draw_grid(self.state.method.average, self.latents_NZ)
+
+    def _report(self, tick: Tick, alarms: tuple[Alarm, ...], *, is_snapshot: bool) -> None:
+        """Tell whoever watches; with a snapshot, draw it and measure it first."""
+        for alarm in alarms:
+            log.warning("%s", alarm.message)
+        if not self.around.processes.is_first:
+            return
+        grid = None
+        if is_snapshot:
+            pixels = self._draw()
+            grid = encode_grid(pixels)
+            self.around.archive.write_grid(tick.num_images, grid)
+            if self.board is not None:
+                self.board.picture("samples", pixels, num_images=tick.num_images)
+            if self.around.score is not None:
+                score = self.around.score(self.state.method.average)
+                tick = tick.model_copy(update={"measures": {**tick.measures, SCORE: score}})
+                self.state.ticks[-1] = tick
+        if self.board is not None:
+            self.board.add(tick)
+        self.around.on_tick(TickReport(tick, grid, tuple(alarm.message for alarm in alarms)))
+
+    def _save(self) -> Facts:
+        facts, tensors = capture(self.state)
+        if not self.around.processes.is_first:
+            return facts
+        last = facts.ticks[-1] if facts.ticks else None
+        is_scored = last is not None and last.num_images == facts.num_images
+        score = last.measures.get(SCORE) if last is not None and is_scored else None
+        return self.around.archive.save(
+            facts.model_copy(update={"score": score}),
+            tensors,
+            keep_last=self.train.keep_last,
+            keep_best=self.train.keep_best,
+        )
+
+    def _is_stop_wanted(self) -> bool:
+        processes = self.around.processes
+        if processes.count > 1 and self.state.num_steps % STEPS_BETWEEN_VOTES:
+            return False
+        return processes.any(self.around.should_stop())
+
+    def _refuse_unsound_partials(self) -> None:
+        """No checkpoint of a broken state is ever written, in the middle of a tick either."""
+        partials = self.state.meter.partials()
+        means = {name: partial.total / partial.count for name, partial in partials.items()}
+        unsound = find_unsound(means, num_images=self.state.num_images)
+        if unsound is not None:
+            raise FloatingPointError(unsound.message)
+
+    def _is_rollback_due(self, alarms: tuple[Alarm, ...]) -> bool:
+        health = self.train.health
+        is_left = len(self.state.interventions) < health.max_rollbacks
+        return health.rollback and is_left and any(a.kind in COLLAPSES for a in alarms)
+
+    def _go_back(self, alarm: Alarm) -> None:
+        """Restore the last healthy checkpoint and go on from it with a smaller step.
+
+        Later checkpoints go first: a process killed in between collapses once more, and gets here.
+        """
+        state, archive, health = self.state, self.around.archive, self.train.health
+        found_at, done = state.num_images, tuple(state.interventions)
+        if not health.rollback or len(done) >= health.max_rollbacks:
+            raise FloatingPointError(alarm.message)
+        healthy = archive.newest(at_most=found_at, accept=self._is_healthy)
+        if self._restore(healthy if self.around.processes.is_first else None) is None:
+            raise FloatingPointError(f"{alarm.message}; there is no healthy checkpoint to go to")
+        state.interventions = [
+            *done,
+            Intervention(
+                num_images=found_at,
+                back_to_images=state.num_images,
+                reason=alarm.message,
+                rate_factor=health.rate_factor,
+            ),
+        ]
+        state.method.rate_scale = math.prod(i.rate_factor for i in state.interventions)
+        if self.around.processes.is_first:
+            archive.drop_after(state.num_images)
+        self._save()
+        log.warning("went back to %.1f kimg: %s", state.num_images / 1000, alarm.message)
+
+    def _is_healthy(self, facts: Facts) -> bool:
+        return not judge(facts.ticks, self.train.health)
 
 
-def _close_tick(state: TrainingState, params: StyleGan2Params) -> Tick | None:
-    """The tick that ends here, if one does: at each `tick_kimg` and at the last image."""
-    tick_images = round(params.tick_kimg * 1000)
-    if state.num_images % tick_images and state.num_images != params.total_images:
-        return None
-    before = state.ticks[-1] if state.ticks else None
-    num_images = state.num_images - (before.num_images if before else 0)
-    seconds = state.elapsed_s - (before.elapsed_s if before else 0.0)
-    tick = Tick(
-        num_images=state.num_images,
-        measures=state.meter.close(),
-        elapsed_s=state.elapsed_s,
-        images_per_s=num_images / max(seconds, 1e-9),
-        memory_mb=_memory_mb(state.device),
-    )
-    state.ticks.append(tick)
-    return tick
-
-
-def _adam(network: nn.Module, learning_rate: float, *, interval: int | None) -> torch.optim.Adam:
-    betas = ADAM_BETAS
-    if interval is not None:
-        learning_rate, betas = lazy_adam(learning_rate, betas, interval=interval)
-    return torch.optim.Adam(
-        network.parameters(), lr=learning_rate, betas=betas, eps=ADAM_EPSILON, fused=True
-    )
+def _diversity_of(images_NCHW: np.ndarray) -> float:
+    return float(diversity(torch.from_numpy(images_NCHW[:NUM_COMPARED])))
 
 
 @contextmanager
-def _board(folder: Path | None, state: TrainingState) -> Iterator[Board | None]:
-    if folder is None:
+def _board(around: Surroundings, state: TrainingState) -> Iterator[Board | None]:
+    folder = around.tensorboard
+    if folder is None or not around.processes.is_first:
         yield None
         return
     with Board(folder, history=state.ticks, num_images=state.num_images) as board:
         if not state.num_images:
-            board.picture("training images", tile(state.loader.images_NCHW[:40]), num_images=0)
+            pixels = tile(state.loader.data.images_NCHW[:40])
+            board.picture("training images", pixels, num_images=0)
         yield board
 
 
 @contextmanager
-def _deterministic(device: torch.device) -> Iterator[None]:
-    """Refuse, on a CPU, any operation whose result may differ from run to run."""
+def _deterministic(device: torch.device, *, is_asked: bool) -> Iterator[None]:
+    """Refuse, on a CPU always, any operation whose result may differ from run to run."""
     before = torch.are_deterministic_algorithms_enabled()
     fill = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    torch.use_deterministic_algorithms(before or device.type == "cpu")
+    torch.use_deterministic_algorithms(before or is_asked or device.type == "cpu")
     # Every buffer here is written before it is read; filling each first would only cost time.
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:

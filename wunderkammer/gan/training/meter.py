@@ -16,13 +16,13 @@ class Meter:
         self._totals: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 
-    def add(self, name: str, values_N: Tensor) -> None:
-        """Count in some values of one measure."""
+    def add(self, name: str, total: Tensor, *, count: int) -> None:
+        """Count in `count` values of one measure that sum up to `total` (no dimensions)."""
         if name not in self._totals:
             self._totals[name] = torch.zeros((), dtype=torch.float64, device=self._device)
             self._counts[name] = 0
-        self._totals[name] += values_N.detach().sum(dtype=torch.float64)
-        self._counts[name] += values_N.numel()
+        self._totals[name] += total.detach()
+        self._counts[name] += count
 
     def close(self) -> dict[str, float]:
         """The means, by name; the next tick starts at nothing."""

@@ -36,6 +36,7 @@ class Phase:
     It runs in every `interval`-th step. With `shrink` it sees only the first 1/shrink of a batch.
     `after` gets the means of the rows that `loss` gave, over the whole batch, once Adam has
     stepped; names with a slash are shown as measures of the tick (scalars a sample).
+    `fresh_reals` are other pictures than the phase before saw.
     """
 
     name: str
@@ -43,25 +44,52 @@ class Phase:
     loss: PhaseLoss
     interval: int = 1
     shrink: int = 1
+    fresh_reals: bool = False
     after: Callable[[Means], None] | None = None
 
 
 class Method(Protocol):
     """One way to train. It holds everything that its steps depend on."""
 
-    generator: GeneratorNetwork
-    discriminator: DiscriminatorNetwork
-    average: GeneratorNetwork
-    adams: Mapping[str, torch.optim.Optimizer]
-    # Numbers on the device that steps change: ADA's p, the mean path length. Kept in checkpoints.
-    scalars: Mapping[str, Tensor]
-    phases: tuple[Phase, ...]
+    # All learning rates are multiplied by this (after a rollback it is below 1).
+    rate_scale: float
+
+    @property
+    def generator(self) -> GeneratorNetwork:
+        """What learns to draw."""
+
+    @property
+    def discriminator(self) -> DiscriminatorNetwork:
+        """What learns to tell."""
+
+    @property
+    def average(self) -> GeneratorNetwork:
+        """The average of the generator's weights, or a copy of it."""
+
+    @property
+    def adams(self) -> Mapping[str, torch.optim.Adam]:
+        """By name of the network."""
+
+    @property
+    def scalars(self) -> Mapping[str, Tensor]:
+        """Numbers on the device that steps change (ADA's p), kept in checkpoints."""
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """In their order."""
+
+    @property
+    def smallest_part(self) -> int:
+        """A batch may be split into multiples of so many samples; 0 if not at all."""
 
     def batch_size(self, num_images: int) -> int:
         """Samples of the step that starts after `num_images` images."""
 
     def begin_step(self, num_images: int) -> None:
         """Set what follows a schedule: rates, stages. A function of `num_images` alone."""
+
+    def shown(self) -> Mapping[str, Tensor]:
+        """Measures of this moment by name, for ticks."""
 
     def end_step(self, num_images: int) -> None:
         """After the phases of a step that brought us to `num_images`: the weight average."""

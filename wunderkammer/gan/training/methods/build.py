@@ -1,0 +1,89 @@
+"""The method that a `train` section asks for, before its first step."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wunderkammer.gan.interop.transfer import freeze_first_layers, transfer
+from wunderkammer.gan.networks.build import build_networks
+from wunderkammer.gan.networks.params import NetworkParams
+from wunderkammer.gan.networks.stylegan2_discriminator import StyleGan2Discriminator
+from wunderkammer.gan.networks.stylegan2_generator import StyleGan2Generator
+from wunderkammer.gan.params import StyleGan2Params, TrainParams
+from wunderkammer.gan.settings import network_params, stylegan2_settings
+from wunderkammer.gan.training.loader import TrainingImages
+from wunderkammer.gan.training.methods.shared import Augmenter, LabelSource
+from wunderkammer.gan.training.methods.stylegan2 import StyleGan2Method
+from wunderkammer.gan.training.phases import Method
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Networks of another checkpoint: `average.*` or `generator.*`, and `discriminator.*`."""
+
+    params: NetworkParams
+    tensors: Mapping[str, Tensor]
+
+
+def build_method(
+    train: TrainParams, data: TrainingImages, *, device: torch.device, start: Start | None
+) -> Method:
+    """Networks, optimizers and phases; `train.seed` fixes every number in them."""
+    num_labels = data.num_labels if train.conditional else 0
+    _, channels, _, resolution_px = data.images_NCHW.shape
+    picture = {"resolution_px": resolution_px, "channels": channels, "num_labels": num_labels}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(train.seed)
+        params = network_params(train, **picture)
+        generator, discriminator = build_networks(params)
+    if start is not None:
+        _copy(start, params, generator, discriminator)
+    if train.freeze_discriminator:
+        freeze_first_layers(discriminator, train.freeze_discriminator)
+    generator.to(device)
+    discriminator.to(device)
+    augmenter = Augmenter(train.augment, channels=channels, mirror=train.mirror, device=device)
+    labels = LabelSource(_label_indices(data, num_labels, device), num_labels)
+    if isinstance(train, StyleGan2Params):
+        assert isinstance(generator, StyleGan2Generator)
+        assert isinstance(discriminator, StyleGan2Discriminator)
+        return StyleGan2Method(
+            stylegan2_settings(train, **picture),
+            generator,
+            discriminator,
+            augmenter=augmenter,
+            labels=labels,
+            has_start=start is not None,
+        )
+    raise NotImplementedError(train.kind)
+
+
+def _label_indices(data: TrainingImages, num_labels: int, device: torch.device) -> Tensor:
+    if data.labels_N is None or not num_labels:
+        return torch.zeros(0, dtype=torch.int64, device=device)
+    return torch.from_numpy(data.labels_N).to(device)
+
+
+def _copy(
+    start: Start, params: NetworkParams, generator: nn.Module, discriminator: nn.Module
+) -> None:
+    """What fits of a start; the log says what did not."""
+    for network, names in (
+        (generator, ("generator.", "average.")),
+        (discriminator, ("discriminator.",)),
+    ):
+        for prefix in names:
+            found = {
+                key.removeprefix(prefix): value
+                for key, value in start.tensors.items()
+                if key.startswith(prefix)
+            }
+            if found:
+                report = transfer(found, start.params, network, params)
+                log.info("%s", report)
+                break
