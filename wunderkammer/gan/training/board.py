@@ -1,9 +1,9 @@
 """The history of a training for TensorBoard."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
@@ -19,10 +19,10 @@ class Board:
     """
 
     def __init__(self, folder: Path, *, history: Iterable[Tick], num_images: int) -> None:
-        is_new = not any(folder.glob("events.out.tfevents.*"))
+        self._is_new = not any(folder.glob("events.out.tfevents.*"))
         purge_step = num_images + 1 if num_images else None
         self._writer = SummaryWriter(str(folder), purge_step=purge_step)
-        for past in history if is_new else ():
+        for past in history if self._is_new else ():
             self.add(past)
 
     def __enter__(self) -> Self:
@@ -36,14 +36,39 @@ class Board:
     ) -> None:
         self._writer.close()
 
-    def add(self, tick: Tick) -> None:
-        """The scalars of a tick."""
-        for name, value in tick.measures.items():
+    def settings(self, tree: Mapping[str, Any]) -> None:
+        """What was trained with, once a folder: under HPARAMS to compare runs, under TEXT to read.
+
+        `tree` is plain JSON values; nested names are joined with dots.
+        """
+        if not self._is_new:
+            return
+        flat = dict(_flatten(tree))
+        self._writer.add_hparams(flat, {}, run_name=".")
+        rows = "\n".join(f"| {name} | {value} |" for name, value in flat.items())
+        self._writer.add_text("settings", f"| setting | value |\n|---|---|\n{rows}")
+
+    def add(self, tick: Tick, readings: Mapping[str, float] | None = None) -> None:
+        """The scalars of a tick, and what was read of speed and device when it ended."""
+        scalars = {
+            **tick.measures,
+            "time/images_per_s": tick.images_per_s,
+            "memory/mb": tick.memory_mb,
+            **(readings or {}),
+        }
+        for name, value in scalars.items():
             self._writer.add_scalar(name, value, tick.num_images)
-        self._writer.add_scalar("time/images_per_s", tick.images_per_s, tick.num_images)
-        self._writer.add_scalar("memory/mb", tick.memory_mb, tick.num_images)
 
     def picture(self, name: str, pixels_HWC: np.ndarray, *, num_images: int) -> None:
         """An image."""
         self._writer.add_image(name, pixels_HWC, num_images, dataformats="HWC")
         self._writer.flush()
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, bool | float | str]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            is_plain = isinstance(value, bool | int | float | str)
+            yield f"{prefix}{name}", value if is_plain else str(value)
