@@ -207,9 +207,7 @@ def tensor_calls(budget: Budget) -> dict[Global, Callable[[tuple[Value, ...]], V
     """The functions that tensors and numbers are made by."""
     return {
         Global("torch.storage", "_load_from_bytes"): partial(load_storage, budget=budget),
-        Global("torch._utils", "_rebuild_tensor_v2"): partial(
-            rebuild_tensor, limits=budget.limits
-        ),
+        Global("torch._utils", "_rebuild_tensor_v2"): partial(rebuild_tensor, limits=budget.limits),
         Global("torch._utils", "_rebuild_parameter"): rebuild_parameter,
         Global("numpy", "dtype"): scalar_type,
         Global("numpy.core.multiarray", "scalar"): scalar,
