@@ -51,7 +51,6 @@ PLANNED_KINDS: Mapping[str, frozenset[str]] = {
     ),
     "detect": frozenset({"yolo"}),
     "filter": frozenset({"classifier", "detected", "page", "threshold"}),
-    "train.augment": frozenset({"ada", "diffaugment", "fixed"}),
 }
 
 MAX_SHOWN_CHARS = 80
