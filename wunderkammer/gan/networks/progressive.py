@@ -10,6 +10,7 @@ Shapes: N samples, Z numbers of z (and of labels), L labels, C channels, H rows,
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -47,6 +48,7 @@ class Growth(nn.Module):
         """
         if not 0.0 <= level <= self.last:
             raise ValueError(f"level={level} is not within 0 to {self.last}, the network's sides")
+        level = float(np.float32(level))  # as the buffer keeps it
         if level != self.level:
             self.level = level
             self.stored.fill_(level)
