@@ -124,11 +124,14 @@ def test_a_progressive_image_is_cheaper_than_one_of_the_last_stage():
         return image_flops(train, resolution_px=64, channels=3, num_labels=0)
 
     net = networks(section("progressive", network="zine"), 64)
-    last = 4 * generator_flops(net) + 14 * discriminator_flops(net)
+    last = 4 * generator_flops(net) + 11 * discriminator_flops(net)
     assert cost() < last
     assert cost(first_resolution_px=64) == pytest.approx(last)
     assert cost(first_resolution_px=64, critic_steps=2) == pytest.approx(
-        last + generator_flops(net) + 12 * discriminator_flops(net)
+        last + generator_flops(net) + 9 * discriminator_flops(net)
+    )
+    assert cost(first_resolution_px=64, loss="wgan_gp") == pytest.approx(
+        last + 3 * discriminator_flops(net)
     )
 
 

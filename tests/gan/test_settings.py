@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from wunderkammer.gan.networks import dcgan
 from wunderkammer.gan.params import TrainParams
 from wunderkammer.gan.settings import (
+    DCGAN_SANE_SIDES_PX,
     batch_size,
     check_train,
     network_params,
@@ -205,6 +207,14 @@ REFUSALS = {
         {"kind": "progressive", "batch_size_large": 3, "large_from_px": 16},
         "batch_size_large=3 does not divide",
     ),
+    "ada without a zero": (
+        {"kind": "progressive", "loss": "wgan_gp", "augment": {"kind": "ada"}},
+        "set train.augment.kind to fixed, or train.loss to logistic",
+    ),
+    "a split batch that is normalised": (
+        {"kind": "dcgan", "batch_size": 32, "micro_batch": 16},
+        "whole batches, so they can't be split",
+    ),
     "half a batch of a stage": (
         {"kind": "progressive", "stage_kimg": 0.024},
         "stage_kimg=0.024 .* batches of 16; .*: 0.016",
@@ -218,9 +228,19 @@ def test_what_can_not_be_trained_is_refused_with_the_remedy(settings, message):
         check_train(section(**settings), resolution_px=32, channels=3)
 
 
-def test_a_side_that_no_network_has_is_refused():
-    with pytest.raises(ValueError, match="resolution_px=33"):
-        check_train(section(), resolution_px=33, channels=3)
+@pytest.mark.parametrize(("kind", "side_px"), [("stylegan2", 33), ("dcgan", 512), ("dcgan", 8)])
+def test_a_side_that_no_network_has_is_refused(kind, side_px):
+    with pytest.raises(ValueError, match=f"resolution_px={side_px}"):
+        check_train(section(kind), resolution_px=side_px, channels=3)
+
+
+def test_the_sane_dcgan_has_the_sides_that_its_recipe_is_checked_for():
+    assert dcgan.SANE_SIDES_PX == DCGAN_SANE_SIDES_PX
+
+
+def test_groups_of_a_progressive_deviation_divide_small_and_large_batches():
+    assert networks("progressive", batch_size=12, batch_size_large=6).deviation_group == 3
+    assert networks("progressive", 64, batch_size=12, batch_size_large=6).deviation_group == 4
 
 
 def test_resolving_a_recipe_loads_no_torch():

@@ -88,7 +88,8 @@ def stylegan2_image_flops(settings: StyleGan2Settings) -> float:
 
 
 def _progressive_image(train: ProgressiveParams, network: ProgressiveNetwork) -> float:
-    """Every stage at its own side: 3G + 2D, and G + 12D of the critic with its penalty."""
+    """Every stage at its own side: 3G + 2D; the critic's G + 12D, R1 shares 3 of them."""
+    per_critic = 12.0 if train.loss == "wgan_gp" else 9.0
     total_px = network.resolution_px
     batch = batch_size(train, resolution_px=total_px)
     stages = growth_stages(train, resolution_px=total_px, batch_size=batch)
@@ -96,7 +97,7 @@ def _progressive_image(train: ProgressiveParams, network: ProgressiveNetwork) ->
     for stage in stages:
         grown = network.model_copy(update={"resolution_px": stage.side_px})
         g, d = generator_flops(grown), discriminator_flops(grown)
-        flops += stage.num_images * (3.0 * g + 2.0 * d + train.critic_steps * (g + 12.0 * d))
+        flops += stage.num_images * (3.0 * g + 2.0 * d + train.critic_steps * (g + per_critic * d))
     return flops / stages[-1].end_image
 
 

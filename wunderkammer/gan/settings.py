@@ -27,6 +27,7 @@ from wunderkammer.params import Params
 
 MAX_DEVIATION_GROUP = 4
 R3GAN_Z_DIM = 64
+DCGAN_SANE_SIDES_PX = (16, 256)
 DEFAULT_TICK_KIMG = StyleGan2Params.model_fields["tick_kimg"].default
 KINDS_WITH_W = ("stylegan2",)
 
@@ -224,8 +225,12 @@ def network_params(
         return stylegan2_settings(train, **picture).network
     if isinstance(train, ProgressiveParams):
         z_dim, widths = _PROGRESSIVE[train.network]
-        features = _features(widths, resolution_px)
-        return ProgressiveNetwork(**picture, z_dim=train.z_dim or z_dim, features_by_side=features)
+        return ProgressiveNetwork(
+            **picture,
+            z_dim=train.z_dim or z_dim,
+            features_by_side=_features(widths, resolution_px),
+            deviation_group=_divisor(_smallest_batch(train, resolution_px=resolution_px)),
+        )
     if isinstance(train, DcganParams):
         is_sane = train.network == "sane"
         return DcganNetwork(
@@ -248,6 +253,12 @@ def batch_size(train: TrainParams, *, resolution_px: int) -> int:
     if isinstance(train, StyleGan2Params):
         return _stylegan2_preset(train, resolution_px=resolution_px).batch_size
     return _BATCH_SIZES[train.kind, train.network]
+
+
+def _smallest_batch(train: ProgressiveParams, *, resolution_px: int) -> int:
+    batch = batch_size(train, resolution_px=resolution_px)
+    is_large = resolution_px >= train.large_from_px
+    return min(batch, train.batch_size_large or batch) if is_large else batch
 
 
 def tick_images(train: TrainParams, *, resolution_px: int) -> int:
@@ -277,12 +288,34 @@ def check_train(train: TrainParams, *, resolution_px: int, channels: int) -> Non
         ValueError: it does not; with the setting, its value and one that would do.
     """
     network = network_params(train, resolution_px=resolution_px, channels=channels, num_labels=0)
+    _check_kind(train, resolution_px=resolution_px)
     batch = last_batch = batch_size(train, resolution_px=resolution_px)
     if isinstance(train, ProgressiveParams):
         last_batch = _check_stages(train, resolution_px=resolution_px, batch=batch)
     _check_whole("total_kimg", total_images(train, resolution_px=resolution_px), last_batch)
     _check_whole("tick_kimg", tick_images(train, resolution_px=resolution_px), batch)
     _check_groups(train, network, batch=batch)
+
+
+def _check_kind(train: TrainParams, *, resolution_px: int) -> None:
+    least, most = DCGAN_SANE_SIDES_PX
+    is_sane = isinstance(train, DcganParams) and train.network == "sane"
+    if is_sane and not least <= resolution_px <= most:
+        raise ValueError(
+            f"train.network 'sane' of train.kind 'dcgan' is made for {least} to {most} px, not for "
+            f"shard.resolution_px={resolution_px}; choose another kind"
+        )
+    if isinstance(train, DcganParams) and train.micro_batch is not None:
+        raise ValueError(
+            f"train.micro_batch={train.micro_batch}: train.kind 'dcgan' normalises by statistics "
+            f"of whole batches, so they can't be split; leave it out"
+        )
+    is_wasserstein = isinstance(train, ProgressiveParams) and train.loss == "wgan_gp"
+    if is_wasserstein and train.augment.kind == "ada":
+        raise ValueError(
+            "train.augment.kind 'ada' follows the sign of scores, and train.loss 'wgan_gp' has no "
+            "zero to tell signs by; set train.augment.kind to fixed, or train.loss to logistic"
+        )
 
 
 def _check_stages(train: ProgressiveParams, *, resolution_px: int, batch: int) -> int:
@@ -309,7 +342,9 @@ def _check_whole(name: str, images: int, batch: int) -> None:
 
 
 def _check_groups(train: TrainParams, network: NetworkParams, *, batch: int) -> None:
-    group = network.deviation_group if isinstance(network, StyleGan2Network) else 1
+    group = 1
+    if isinstance(network, StyleGan2Network | ProgressiveNetwork):
+        group = network.deviation_group
     if batch % group:
         raise ValueError(
             f"train.batch_size={batch} is not a whole number of the groups of {group} that "
