@@ -68,7 +68,9 @@ def train(
     store = Store(job.location)
     everything = load_pictures(store, job)
     train_N, held_out_N = split(len(everything), share=job.train.held_out, seed=job.train.seed)
-    data = everything.chosen(train_N) if len(held_out_N) else everything
+    data, held_out = everything, None
+    if len(held_out_N):
+        data, held_out = everything.chosen(train_N), everything.chosen(held_out_N)
     score: Score | None = None
     if job.train.keep_best and processes.is_first:
         score = snapshot_score(data, seed=job.train.seed)
@@ -82,7 +84,7 @@ def train(
         score=score,
     )
     start = None if job.start is None else load_start(store, job.start)
-    return run_training(data, job.train, around=around, start=start)
+    return run_training(data, job.train, around=around, held_out=held_out, start=start)
 
 
 def load_pictures(store: Store, job: TrainingJob) -> TrainingImages:

@@ -95,11 +95,16 @@ def new_state(
     train: TrainParams,
     *,
     device: torch.device,
+    held_out: TrainingImages | None = None,
     start: Start | None = None,
     processes: Processes = ALONE,
 ) -> TrainingState:
     """A training before its first step; `train.seed` fixes every number in it."""
+    unseen = None
+    if held_out is not None:
+        unseen = ShuffledLoader(held_out, seed=train.seed, mirror=train.mirror, device=device)
     return TrainingState(
+        held_out=unseen,
         method=build_method(train, data, device=device, start=start),
         random=torch.Generator(device).manual_seed(train.seed),
         loader=ShuffledLoader(data, seed=train.seed, mirror=train.mirror, device=device),
@@ -114,6 +119,7 @@ def run_training(
     train: TrainParams,
     *,
     around: Surroundings,
+    held_out: TrainingImages | None = None,
     start: Start | None = None,
 ) -> Outcome:
     """Train from the newest checkpoint in the archive (or from `start`) to the last image.
@@ -125,7 +131,14 @@ def run_training(
         FloatingPointError: a loss is no finite number, and the recipe does not say to roll back.
         ValueError: the batch can't be split as the processes or `micro_batch` ask.
     """
-    state = new_state(data, train, device=around.device, start=start, processes=around.processes)
+    state = new_state(
+        data,
+        train,
+        device=around.device,
+        held_out=held_out,
+        start=start,
+        processes=around.processes,
+    )
     run = _Run(state, train, around, last_image=total_images(train, resolution_px=data.side_px))
     saved = run.go_on()
     if saved is not None and state.num_images >= run.last_image:
@@ -293,9 +306,7 @@ class _Run:
 
     def _refuse_unsound_partials(self) -> None:
         """No checkpoint of a broken state is ever written, in the middle of a tick either."""
-        partials = self.state.meter.partials()
-        means = {name: partial.total / partial.count for name, partial in partials.items()}
-        unsound = find_unsound(means, num_images=self.state.num_images)
+        unsound = find_unsound(self.state.meter.means(), num_images=self.state.num_images)
         if unsound is not None:
             raise FloatingPointError(unsound.message)
 
@@ -332,7 +343,9 @@ class _Run:
         log.warning("went back to %.1f kimg: %s", state.num_images / 1000, alarm.message)
 
     def _is_healthy(self, facts: Facts) -> bool:
-        return not judge(facts.ticks, self.train.health)
+        """Whether not even its last tick had a sign of trouble, however short."""
+        strict = self.train.health.model_copy(update={"patience_ticks": 1})
+        return not judge(facts.ticks, strict)
 
 
 def _diversity_of(images_NCHW: np.ndarray) -> float:

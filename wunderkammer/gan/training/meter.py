@@ -24,15 +24,21 @@ class Meter:
         self._totals[name] += total.detach()
         self._counts[name] += count
 
+    def means(self) -> dict[str, float]:
+        """The means so far, by name, finite or not."""
+        return {
+            name: float(total) / self._counts[name] for name, total in sorted(self._totals.items())
+        }
+
     def close(self) -> dict[str, float]:
         """The means, by name; the next tick starts at nothing."""
-        means = {name: p.total / p.count for name, p in self.partials().items()}
+        means = self.means()
         self._totals.clear()
         self._counts.clear()
         return means
 
     def partials(self) -> dict[str, Partial]:
-        """The sums so far, for a checkpoint."""
+        """The sums so far, for a checkpoint; they must be finite."""
         return {
             name: Partial(total=float(total), count=self._counts[name])
             for name, total in sorted(self._totals.items())

@@ -16,11 +16,16 @@ from wunderkammer.gan.networks.interface import DiscriminatorNetwork, GeneratorN
 
 @dataclass(frozen=True)
 class Batch:
-    """Our rows of a batch: pictures in [-1, 1], their labels (one-hot), and random numbers."""
+    """Our rows of a batch: pictures in [-1, 1], their labels (one-hot), and random numbers.
+
+    A phase that asks for them gets as many held-out pictures.
+    """
 
     reals_NCHW: Tensor
     labels_NL: Tensor | None
     draws: Draws
+    held_out_NCHW: Tensor | None = None
+    held_out_labels_NL: Tensor | None = None
 
 
 # A value a sample by name, [N, …]: the loop means them over the whole batch.
@@ -36,7 +41,8 @@ class Phase:
     It runs in every `interval`-th step. With `shrink` it sees only the first 1/shrink of a batch.
     `after` gets the means of the rows that `loss` gave, over the whole batch, once Adam has
     stepped; names with a slash are shown as measures of the tick (scalars a sample).
-    `fresh_reals` are other pictures than the phase before saw.
+    `fresh_reals` are other pictures than the phase before saw; `needs_held_out` asks for as many
+    that are never trained on.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Phase:
     interval: int = 1
     shrink: int = 1
     fresh_reals: bool = False
+    needs_held_out: bool = False
     after: Callable[[Means], None] | None = None
 
 

@@ -24,6 +24,7 @@ class TrainingState:
     method: Method
     random: torch.Generator
     loader: ShuffledLoader
+    held_out: ShuffledLoader | None
     meter: Meter
     processes: Processes = ALONE
     micro_batch: int | None = None

@@ -5,6 +5,7 @@ Nothing here makes the device wait: losses and signs of trouble are summed there
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -71,11 +72,10 @@ def _accumulate(
     sums: dict[str, Tensor] = {}
     for part in _parts(rows, state.micro_batch):
         state.random.set_state(start)  # each part draws the numbers of the whole batch
-        batch = Batch(
-            reals_NCHW=state.loader.pixels(picked, part),
-            labels_NL=state.loader.labels(picked, part),
-            draws=Draws(state.random, total, slice(part.start, part.stop)),
-        )
+        draws = Draws(state.random, total, slice(part.start, part.stop))
+        batch = Batch(state.loader.pixels(picked, part), state.loader.labels(picked, part), draws)
+        if phase.needs_held_out:
+            batch = _with_held_out(state, batch, part, total=total)
         loss_N, named = phase.loss(batch)
         loss = loss_N.sum() / total
         loss.backward()  # type: ignore[no-untyped-call]
@@ -83,6 +83,23 @@ def _accumulate(
             added = values.detach().sum(dim=0)
             sums[name] = sums[name] + added if name in sums else added
     return sums
+
+
+def _with_held_out(state: TrainingState, batch: Batch, part: range, *, total: int) -> Batch:
+    """The same rows of held-out pictures; their place follows from the images shown."""
+    loader = state.held_out
+    if loader is None:
+        raise ValueError(
+            "train.augment.metric='rv' compares with pictures that are not trained on, and "
+            "train.held_out is 0; set it to 0.05 or so, or the metric to 'rt'"
+        )
+    loader.position = state.num_images
+    picked = loader.take(total)
+    return replace(
+        batch,
+        held_out_NCHW=loader.pixels(picked, part),
+        held_out_labels_NL=loader.labels(picked, part),
+    )
 
 
 def _parts(rows: range, size: int | None) -> Iterator[range]:

@@ -97,8 +97,7 @@ class AlternatingMethod:
         raise NotImplementedError(type(self).__name__)
 
     def _observe(self, means: Means) -> None:
-        if REAL_SIGN in means:
-            self.augmenter.observe(means[REAL_SIGN], batch_size=self._last_batch_size)
+        self.augmenter.observe(means, batch_size=self._last_batch_size)
 
 
 def signs(real_N: Tensor, fake_N: Tensor) -> Rows:

@@ -5,16 +5,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wunderkammer.gan.interop.transfer import freeze_first_layers, transfer
 from wunderkammer.gan.networks.build import build_networks
+from wunderkammer.gan.networks.dcgan import DcganDiscriminator, DcganGenerator
+from wunderkammer.gan.networks.interface import DiscriminatorNetwork, GeneratorNetwork
 from wunderkammer.gan.networks.params import NetworkParams
+from wunderkammer.gan.networks.precision import set_precision
+from wunderkammer.gan.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
+from wunderkammer.gan.networks.r3gan import R3ganDiscriminator, R3ganGenerator
 from wunderkammer.gan.networks.stylegan2_discriminator import StyleGan2Discriminator
 from wunderkammer.gan.networks.stylegan2_generator import StyleGan2Generator
-from wunderkammer.gan.params import StyleGan2Params, TrainParams
+from wunderkammer.gan.params import (
+    DcganParams,
+    ProgressiveParams,
+    R3ganParams,
+    StyleGan2Params,
+    TrainParams,
+)
 from wunderkammer.gan.settings import network_params, stylegan2_settings
 from wunderkammer.gan.training.loader import TrainingImages
+from wunderkammer.gan.training.methods.dcgan import DcganMethod
+from wunderkammer.gan.training.methods.progressive import ProgressiveMethod
+from wunderkammer.gan.training.methods.r3gan import R3ganMethod
 from wunderkammer.gan.training.methods.shared import Augmenter, LabelSource
 from wunderkammer.gan.training.methods.stylegan2 import StyleGan2Method
 from wunderkammer.gan.training.phases import Method
@@ -45,8 +59,11 @@ def build_method(
         _copy(start, params, generator, discriminator)
     if train.freeze_discriminator:
         freeze_first_layers(discriminator, train.freeze_discriminator)
-    generator.to(device)
-    discriminator.to(device)
+    dtype = precision(train, device)
+    for network in (generator, discriminator):
+        network.to(device)
+        if dtype is not None:
+            set_precision(network, dtype)
     augmenter = Augmenter(train.augment, channels=channels, mirror=train.mirror, device=device)
     labels = LabelSource(_label_indices(data, num_labels, device), num_labels)
     if isinstance(train, StyleGan2Params):
@@ -60,7 +77,36 @@ def build_method(
             labels=labels,
             has_start=start is not None,
         )
-    raise NotImplementedError(train.kind)
+    return _alternating(train, generator, discriminator, augmenter)
+
+
+def _alternating(
+    train: ProgressiveParams | DcganParams | R3ganParams,
+    generator: GeneratorNetwork,
+    discriminator: DiscriminatorNetwork,
+    augmenter: Augmenter,
+) -> Method:
+    """The methods without lazy regularisation."""
+    if isinstance(train, ProgressiveParams):
+        assert isinstance(generator, ProgressiveGenerator)
+        assert isinstance(discriminator, ProgressiveDiscriminator)
+        return ProgressiveMethod(train, generator, discriminator, augmenter=augmenter)
+    if isinstance(train, DcganParams):
+        assert isinstance(generator, DcganGenerator)
+        assert isinstance(discriminator, DcganDiscriminator)
+        return DcganMethod(train, generator, discriminator, augmenter=augmenter)
+    assert isinstance(generator, R3ganGenerator)
+    assert isinstance(discriminator, R3ganDiscriminator)
+    return R3ganMethod(train, generator, discriminator, augmenter=augmenter)
+
+
+def precision(train: TrainParams, device: torch.device) -> torch.dtype | None:
+    """The type of number of the large images' layers; None is 32 bits everywhere."""
+    if train.precision == "auto":
+        is_fit = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if is_fit and isinstance(train, StyleGan2Params) else None
+    names = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    return names[train.precision]
 
 
 def _label_indices(data: TrainingImages, num_labels: int, device: torch.device) -> Tensor:
@@ -70,7 +116,10 @@ def _label_indices(data: TrainingImages, num_labels: int, device: torch.device) 
 
 
 def _copy(
-    start: Start, params: NetworkParams, generator: nn.Module, discriminator: nn.Module
+    start: Start,
+    params: NetworkParams,
+    generator: GeneratorNetwork,
+    discriminator: DiscriminatorNetwork,
 ) -> None:
     """What fits of a start; the log says what did not."""
     for network, names in (

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wunderkammer.gan.augment.controller import adapt_p
+from wunderkammer.gan.augment.controller import adapt_p, validation_gap
 from wunderkammer.gan.augment.params import AdaAugment, AugmentParams, FixedAugment
 from wunderkammer.gan.augment.pipeline import build_augment
 from wunderkammer.gan.draws import Draws
-from wunderkammer.gan.training.health import AUGMENT_P
+from wunderkammer.gan.training.health import AUGMENT_P, REAL_SIGN
+from wunderkammer.gan.training.phases import Means
 
 ADAM_EPSILON = 1e-8
+REAL, FAKE, HELD_OUT = "scores/real", "scores/fake", "scores/held_out"
 
 
 def adam_of(network: nn.Module, *, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
@@ -42,7 +44,7 @@ class LabelSource:
 class Augmenter:
     """The augmentation of what the discriminator sees, with its probability p.
 
-    With ADA, p follows the mean sign of the scores of real images (arXiv 2006.06676, section 3.1).
+    With ADA, p follows how much the discriminator overfits (arXiv 2006.06676, section 3.1).
     """
 
     def __init__(
@@ -57,12 +59,18 @@ class Augmenter:
         elif isinstance(params, FixedAugment):
             initial = params.p
         self.p = torch.tensor(initial, device=device)
-        self._signs = torch.zeros(2, device=device)  # their sum, and how many batches
+        # Sums over the batches since p last moved, and in the end how many these are.
+        self._sums = torch.zeros(4, device=device)
 
     @property
     def scalars(self) -> dict[str, Tensor]:
         """What a checkpoint keeps."""
-        return {"augment_p": self.p, "augment_signs": self._signs}
+        return {"augment_p": self.p, "augment_sums": self._sums}
+
+    @property
+    def needs_held_out(self) -> bool:
+        """Whether p follows the scores of pictures that are not trained on."""
+        return isinstance(self.params, AdaAugment) and self.params.metric == "rv"
 
     def shown(self) -> dict[str, Tensor]:
         """p where it adapts, for ticks."""
@@ -82,12 +90,15 @@ class Augmenter:
         augmented: Tensor = self.transform(images_NCHW, draws, self.p)
         return augmented
 
-    def observe(self, real_sign: Tensor, *, batch_size: int) -> None:
-        """Note the mean sign of D(real) of a batch; every `interval` batches p moves by it."""
+    def observe(self, means: Means, *, batch_size: int) -> None:
+        """Note a batch's mean scores or signs; every `interval` batches p moves by them."""
         if not isinstance(self.params, AdaAugment):
             return
-        self._signs += torch.stack([real_sign.float(), torch.ones_like(real_sign).float()])
-        signal = self._signs[0] / self._signs[1]
+        names = (REAL_SIGN,) * 3 if self.params.metric == "rt" else (REAL, HELD_OUT, FAKE)
+        values = [means[name].float() for name in names]
+        self._sums += torch.stack([*values, torch.ones_like(values[0])])
+        first, second, third = self._sums[:3] / self._sums[3]
+        signal = first if self.params.metric == "rt" else validation_gap(first, second, third)
         interval = self.params.interval
         moved = adapt_p(
             self.p,
@@ -96,6 +107,6 @@ class Augmenter:
             num_images=batch_size * interval,
             speed_images=self.params.speed_kimg * 1000,
         )
-        is_due = self._signs[1] >= interval
+        is_due = self._sums[3] >= interval
         self.p.copy_(torch.where(is_due, moved, self.p))
-        self._signs.mul_(torch.where(is_due, 0.0, 1.0))
+        self._sums.mul_(torch.where(is_due, 0.0, 1.0))

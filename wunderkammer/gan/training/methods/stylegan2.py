@@ -23,7 +23,15 @@ from wunderkammer.gan.objectives.penalties import (
     r2_penalty,
 )
 from wunderkammer.gan.settings import StyleGan2Settings
-from wunderkammer.gan.training.methods.shared import Augmenter, LabelSource, adam_of
+from wunderkammer.gan.training.health import FAKE_SIGN, REAL_SIGN
+from wunderkammer.gan.training.methods.shared import (
+    FAKE,
+    HELD_OUT,
+    REAL,
+    Augmenter,
+    LabelSource,
+    adam_of,
+)
 from wunderkammer.gan.training.phases import Batch, Means, Phase, Rows
 
 ADAM_BETAS = (0.0, 0.99)
@@ -100,7 +108,13 @@ class StyleGan2Method:
                 )
             )
         phases.append(
-            Phase("discriminator", "discriminator", self._discriminator_loss, after=self._adapt_p)
+            Phase(
+                "discriminator",
+                "discriminator",
+                self._discriminator_loss,
+                needs_held_out=self.augmenter.needs_held_out,
+                after=self._adapt_p,
+            )
         )
         if settings.r1_gamma:
             interval = settings.r1_interval
@@ -181,13 +195,24 @@ class StyleGan2Method:
         # One pass over both; the mini-batch deviation keeps the halves apart.
         scores = self.discriminator(torch.cat([fake_NCHW, real_NCHW]), both_NK)
         fake_N, real_N = scores.chunk(2)
-        rows = {"scores/real_sign": real_N.sign(), "scores/fake_sign": fake_N.sign()}
+        rows = {REAL_SIGN: real_N.sign(), FAKE_SIGN: fake_N.sign()}
+        if batch.held_out_NCHW is not None:
+            rows |= {REAL: real_N, FAKE: fake_N, HELD_OUT: self._held_out_scores(batch)}
         return self.loss.discriminator(real_N, fake_N), rows
+
+    @torch.no_grad()
+    def _held_out_scores(self, batch: Batch) -> Tensor:
+        """Scores of pictures that the discriminator has never learned from, [N]."""
+        assert batch.held_out_NCHW is not None
+        augmented = self.augmenter.reals(batch.held_out_NCHW, batch.draws)
+        scores_N: Tensor = self.discriminator(augmented, batch.held_out_labels_NL)
+        return scores_N
 
     def _r1_loss(self, batch: Batch) -> tuple[Tensor, Rows]:
         def critic(images_NCHW: Tensor) -> Tensor:
             augmented = self.augmenter.reals(images_NCHW, batch.draws)
-            return self.discriminator(augmented, batch.labels_NL)
+            scores_N: Tensor = self.discriminator(augmented, batch.labels_NL)
+            return scores_N
 
         penalty_N = r1_penalty(critic, batch.reals_NCHW)
         weight = self.settings.r1_gamma / 2 * self.settings.r1_interval
@@ -199,21 +224,23 @@ class StyleGan2Method:
             fake_NCHW, _, _ = self._generate(batch.draws, labels_NK)
 
         def critic(images_NCHW: Tensor) -> Tensor:
-            return self.discriminator(self.augmenter.fakes(images_NCHW, batch.draws), labels_NK)
+            augmented = self.augmenter.fakes(images_NCHW, batch.draws)
+            scores_N: Tensor = self.discriminator(augmented, labels_NK)
+            return scores_N
 
         penalty_N = r2_penalty(critic, fake_NCHW)
         weight = self.settings.r2_gamma / 2 * self.settings.r1_interval
         return penalty_N * weight, {"scores/r2_penalty": penalty_N}
 
     def _track_w(self, means: Means) -> None:
-        self.generator.mapping.track(means["w"])
+        self.generator.mapping.track(means["w"][None])
 
     def _track_path_length(self, means: Means) -> None:
         length = means["scores/path_length"]
         self.path_length_mean.copy_(decay_mean(self.path_length_mean, length))
 
     def _adapt_p(self, means: Means) -> None:
-        self.augmenter.observe(means["scores/real_sign"], batch_size=self.settings.batch_size)
+        self.augmenter.observe(means, batch_size=self.settings.batch_size)
 
 
 def mix_styles(

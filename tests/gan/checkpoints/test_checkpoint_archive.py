@@ -5,16 +5,26 @@ import pytest
 from safetensors import safe_open
 
 from wunderkammer.gan.checkpoints.archive import Archive, Facts, Tick, checkpoint_digest
-from wunderkammer.gan.networks.params import network_params
+from wunderkammer.gan.networks.params import StyleGan2Network
 from wunderkammer.storage.store import MissingObjectError, Store
 
-NETWORKS = network_params("tiny", resolution_px=8, channels=3, batch_size=4)
+NETWORKS = StyleGan2Network(
+    resolution_px=8,
+    channels=3,
+    z_dim=8,
+    w_dim=8,
+    num_mapping_layers=2,
+    channel_base=64,
+    channel_max=8,
+)
 
 
 def facts(num_images, **changes):
     settings = {
         "networks": NETWORKS,
+        "num_steps": num_images // 4,
         "loader_seed": 0,
+        "loader_position": num_images,
         "device": "cpu",
         "elapsed_s": 1.0,
         "num_training_images": 24,

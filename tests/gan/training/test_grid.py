@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wunderkammer.gan.networks.stylegan2_generator import Generator
+from wunderkammer.gan.networks.stylegan2_generator import StyleGan2Generator
 from wunderkammer.gan.training.grid import draw_grid, encode_grid, grid_latents, tile
 
 
 @pytest.mark.parametrize(("side", "channels"), [(8, 3), (32, 1), (128, 3)])
 def test_a_sheet_shows_every_latent_at_a_size_that_can_be_seen(side, channels, tiny_networks):
-    generator = Generator(tiny_networks(side, channels))
+    generator = StyleGan2Generator(tiny_networks(side, channels))
     latents = grid_latents(generator, seed=0)
     sheet = draw_grid(generator, latents)
     assert sheet.shape == (384, 640, 3)
@@ -29,7 +29,7 @@ def test_tiles_go_row_by_row_and_the_rest_stays_black():
 
 
 def test_the_same_seed_gives_the_same_latents(tiny_networks):
-    generator = Generator(tiny_networks(8))
+    generator = StyleGan2Generator(tiny_networks(8))
     first, again, other = (grid_latents(generator, seed=seed) for seed in (3, 3, 4))
     assert first.equal(again)
     assert not first.equal(other)

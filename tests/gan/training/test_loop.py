@@ -9,8 +9,14 @@ from safetensors.numpy import save
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from wunderkammer.gan.checkpoints.archive import Archive
-from wunderkammer.gan.checkpoints.state import capture, check_checkpoint, load_generator, restore
-from wunderkammer.gan.training.loop import mix_styles, new_state, run_training, train_step
+from wunderkammer.gan.checkpoints.published import check_checkpoint, load_generator
+from wunderkammer.gan.checkpoints.state import capture, restore
+from wunderkammer.gan.params import HealthParams
+from wunderkammer.gan.training import loop
+from wunderkammer.gan.training.loader import TrainingImages
+from wunderkammer.gan.training.loop import Surroundings, new_state, run_training
+from wunderkammer.gan.training.methods.stylegan2 import StyleGan2Method
+from wunderkammer.gan.training.step import train_step
 from wunderkammer.storage.store import Store
 
 CPU = torch.device("cpu")
@@ -35,17 +41,17 @@ class Watch:
 
 @pytest.fixture
 def run(tmp_path, pictures):
-    def go(name, params, *, stop_after=None, tensorboard=None, images=pictures):
+    def go(name, params, *, stop_after=None, tensorboard=None, start=None, score=None):
         watch = Watch(stop_after)
-        outcome = run_training(
-            images,
-            params,
+        around = Surroundings(
             archive=Archive(Store(str(tmp_path / name)), "run"),
             device=CPU,
-            tensorboard=tensorboard,
             on_tick=watch.tick,
             should_stop=watch.should_stop,
+            tensorboard=tensorboard,
+            score=score,
         )
+        outcome = run_training(TrainingImages(pictures), params, around=around, start=start)
         return outcome, watch
 
     return go
@@ -145,7 +151,9 @@ def test_ticks_tell_every_measure_and_snapshots_carry_a_small_grid(run, recipe):
         "loss/discriminator",
         "loss/generator",
         "loss/r1",
-        "loss/r1_penalty",
+        "health/diversity",
+        "health/unsound_losses",
+        "scores/r1_penalty",
         "scores/fake_sign",
         "scores/real_sign",
     }
@@ -158,12 +166,107 @@ def test_a_tick_without_an_r1_step_says_nothing_of_r1(run, recipe):
     assert "loss/r1" not in watch.reports[0].tick.measures
 
 
-def test_a_loss_that_is_not_finite_is_named_with_its_step(run, recipe, monkeypatch):
-    monkeypatch.setattr(
-        "wunderkammer.gan.training.loop.discriminator_loss", lambda real, fake: real * math.nan
-    )
-    with pytest.raises(FloatingPointError, match=r"loss/discriminator is nan at image 0"):
+def spoil(monkeypatch, *, after):
+    """Make the discriminator's loss unsound from image `after` on, once the rate is full."""
+    sound = StyleGan2Method._discriminator_loss
+    begin = StyleGan2Method.begin_step
+
+    def note(self, num_images):
+        self.num_images = num_images
+        begin(self, num_images)
+
+    def loss(self, batch):
+        loss_N, rows = sound(self, batch)
+        broken = self.num_images >= after and self.rate_scale == 1.0
+        return (loss_N * math.nan if broken else loss_N), rows
+
+    monkeypatch.setattr(StyleGan2Method, "begin_step", note)
+    monkeypatch.setattr(StyleGan2Method, "_discriminator_loss", loss)
+
+
+def test_an_unsound_loss_ends_the_training_at_the_tick_with_a_remedy(
+    run, recipe, monkeypatch, tmp_path
+):
+    spoil(monkeypatch, after=20)
+    with pytest.raises(FloatingPointError, match=r"unsound_losses.*lower the learning rate"):
         run("nan", recipe())
+    assert Archive(Store(str(tmp_path / "nan")), "run").newest(at_most=48).facts.num_images == 16
+
+
+def test_no_checkpoint_is_written_of_a_broken_state_in_the_middle_of_a_tick(
+    run, recipe, monkeypatch, tmp_path
+):
+    spoil(monkeypatch, after=20)
+    with pytest.raises(FloatingPointError):
+        run("stopped", recipe(), stop_after=6)
+    archive = Archive(Store(str(tmp_path / "stopped")), "run")
+    assert archive.newest(at_most=48).facts.num_images == 16
+
+
+def test_a_rollback_goes_on_from_the_last_healthy_checkpoint_with_a_smaller_step(
+    run, recipe, monkeypatch, tmp_path
+):
+    spoil(monkeypatch, after=20)
+    params = recipe(health=HealthParams(rollback=True, rate_factor=0.25))
+    outcome, watch = run("rolled", params)
+    assert outcome.is_complete
+    assert [report.tick.num_images for report in watch.reports] == [16, 32, 48]
+    (done,) = outcome.facts.interventions
+    assert (done.num_images, done.back_to_images, done.rate_factor) == (32, 16, 0.25)
+    assert "unsound" in done.reason
+    run("stopped", params, stop_after=9)
+    resumed, _ = run("stopped", params)
+    assert resumed.facts.digest == outcome.facts.digest
+    assert resumed.facts.interventions == outcome.facts.interventions
+
+
+def test_without_a_healthy_checkpoint_a_broken_training_ends(run, recipe, monkeypatch):
+    spoil(monkeypatch, after=0)
+    with pytest.raises(FloatingPointError, match="no healthy checkpoint"):
+        run("hopeless", recipe(health=HealthParams(rollback=True)))
+
+
+def test_a_training_that_breaks_down_again_and_again_is_given_up(
+    run, recipe, monkeypatch, tmp_path
+):
+    spoil(monkeypatch, after=20)
+    health = HealthParams(rollback=True, rate_factor=1.0, max_rollbacks=2)
+    with pytest.raises(FloatingPointError, match="unsound_losses"):
+        run("again", recipe(health=health))
+    saved = Archive(Store(str(tmp_path / "again")), "run").newest(at_most=48)
+    assert saved.facts.num_images == 16
+    assert len(saved.facts.interventions) == 2
+
+
+def test_a_collapse_warns_and_with_rollback_goes_back(run, recipe, monkeypatch):
+    """The images are alike from the third tick on, until the rate is lower."""
+    real = loop._Run._extra_measures
+
+    def measures(self):
+        is_collapsed = self.state.num_images > 32 and self.state.method.rate_scale == 1.0
+        return {**real(self), "health/diversity": 0.01 if is_collapsed else 0.9}
+
+    monkeypatch.setattr(loop._Run, "_extra_measures", measures)
+    _, watch = run("warned", recipe(total_kimg=0.096, health=HealthParams(patience_ticks=2)))
+    warned = [report.tick.num_images for report in watch.reports if report.warnings]
+    assert warned == [64, 80, 96]
+    assert "repeats itself" in watch.reports[-1].warnings[0]
+    health = HealthParams(patience_ticks=2, rollback=True)
+    outcome, watch = run("rolled back", recipe(total_kimg=0.096, health=health))
+    assert [report.tick.num_images for report in watch.reports] == [16, 32, 48, 48, 64, 80, 96]
+    assert [(i.num_images, i.back_to_images) for i in outcome.facts.interventions] == [(64, 32)]
+
+
+def test_the_best_snapshot_is_kept_though_it_is_old(run, recipe, tmp_path):
+    scores = iter([1.0, 3.0, 2.0])
+    params = recipe(keep_last=1, keep_best=1)
+    outcome, watch = run("best", params, score=lambda generator: next(scores))
+    archive = Archive(Store(str(tmp_path / "best")), "run")
+    assert archive.best(at_most=48).facts.num_images == 16
+    assert archive.find(32) is None
+    assert archive.newest(at_most=48).facts == outcome.facts
+    shown = [report.tick.measures["distance/sliced_wasserstein"] for report in watch.reports]
+    assert shown == [1.0, 3.0, 2.0]
 
 
 def test_resuming_shows_no_point_twice_in_tensorboard(run, recipe, tmp_path):
@@ -190,17 +293,17 @@ def points(folder):
 
 def test_the_weight_average_is_what_a_checkpoint_draws_with(recipe, pictures):
     params = recipe(total_kimg=0.016)
-    state = new_state(pictures, params, device=CPU)
+    state = new_state(TrainingImages(pictures), params, device=CPU)
     for _ in range(4):
-        train_step(state, params)
+        train_step(state)
     facts, tensors = capture(state)
     content = save_bytes(tensors)
     generator = load_generator(content, json.loads(facts.networks.model_dump_json()))
     z = torch.randn(2, generator.z_dim)
     assert not generator.training
     with torch.no_grad():
-        assert torch.allclose(generator(z), state.average(z), atol=1e-6)
-        assert not torch.allclose(generator(z), state.generator(z), atol=1e-3)
+        assert torch.allclose(generator(z), state.method.average(z), atol=1e-6)
+        assert not torch.allclose(generator(z), state.method.generator(z), atol=1e-3)
 
 
 def save_bytes(tensors):
@@ -210,7 +313,7 @@ def save_bytes(tensors):
 def test_a_checkpoint_of_other_networks_is_refused(run, recipe, pictures, tmp_path):
     run("other", recipe(total_kimg=0.016))
     saved = Archive(Store(str(tmp_path / "other")), "run").newest(at_most=16)
-    state = new_state(pictures, recipe(network="small"), device=CPU)
+    state = new_state(TrainingImages(pictures), recipe(network="small"), device=CPU)
     with pytest.raises(ValueError, match="remove run/checkpoints"):
         restore(state, saved)
 
@@ -223,7 +326,7 @@ def test_another_kind_of_device_seeds_the_noise_anew_and_says_so(
     moved = type(saved)(saved.facts.model_copy(update={"device": "cuda"}), saved.content)
     streams = []
     for checkpoint in (saved, moved, moved):
-        state = new_state(pictures, recipe(), device=CPU)
+        state = new_state(TrainingImages(pictures), recipe(), device=CPU)
         with caplog.at_level(logging.WARNING):
             restore(state, checkpoint)
         streams.append(torch.randn(3, generator=state.random).tolist())
@@ -233,8 +336,8 @@ def test_another_kind_of_device_seeds_the_noise_anew_and_says_so(
 
 def test_a_sound_checkpoint_passes_and_broken_ones_are_told_apart(recipe, pictures):
     params = recipe()
-    state = new_state(pictures, params, device=CPU)
-    train_step(state, params)
+    state = new_state(TrainingImages(pictures), params, device=CPU)
+    train_step(state)
     facts, tensors = capture(state)
     config = json.loads(facts.networks.model_dump_json())
 
@@ -247,17 +350,6 @@ def test_a_sound_checkpoint_passes_and_broken_ones_are_told_apart(recipe, pictur
     bias = np.full_like(tensors["discriminator.score.bias"], np.inf)
     assert "loss is inf" in verdict(**{"discriminator.score.bias": bias})
     assert "does not load" in verdict(**{"average.synthesis.to_image.bias": np.zeros(7, "f4")})
-
-
-@pytest.mark.parametrize(("probability", "expected"), [(0.0, 0.0), (1.0, 1.0), (0.5, 0.5)])
-def test_styles_are_mixed_as_often_as_asked(probability, expected):
-    random = torch.Generator().manual_seed(0)
-    first, other = torch.zeros(400, 1), torch.ones(400, 1)
-    mixed = mix_styles(first, other, num_layers=6, probability=probability, random=random)
-    assert mixed.shape == (400, 6, 1)
-    assert mixed[:, :-1].le(mixed[:, 1:]).all(), "one switch, from the first to the other"
-    assert not mixed[:, 0].any()
-    assert mixed[:, -1].mean().item() == pytest.approx(expected, abs=0.06)
 
 
 def test_the_loop_leaves_the_global_settings_of_torch_as_they_were(run, recipe):
