@@ -24,7 +24,7 @@ from safetensors.torch import load
 from wunderkammer.gan.checkpoints.published import network_params_of
 from wunderkammer.gan.evaluation.snapshot import SnapshotMeasure
 from wunderkammer.gan.holdout import split
-from wunderkammer.gan.interop.portable import read_portable
+from wunderkammer.gan.interop.portable import Portable, read_portable
 from wunderkammer.gan.job import StartFiles, TrainingJob
 from wunderkammer.gan.networks.interface import GeneratorNetwork
 from wunderkammer.gan.params import StyleGan2Params
@@ -38,7 +38,6 @@ from wunderkammer.gan.training.loop import (
     TickReport,
     run_training,
 )
-from wunderkammer.gan.training.methods.build import Start
 from wunderkammer.gan.training.processes import Processes, joined
 from wunderkammer.shards.read import load_images, load_labels
 from wunderkammer.storage.store import Store
@@ -100,19 +99,20 @@ def load_pictures(store: Store, job: TrainingJob) -> TrainingImages:
     return TrainingImages(images_NCHW, labels_N, len(job.labels))
 
 
-def load_start(store: Store, start: StartFiles) -> Start:
+def load_start(store: Store, start: StartFiles) -> Portable:
     """The weights that a training starts from.
 
     Raises:
         ValueError: the file is not one of ours.
     """
     if start.path is not None:
-        portable = read_portable(Path(start.path))
-        return Start(portable.params, portable.tensors)
+        return read_portable(Path(start.path), sha256=start.sha256)
     assert start.tensors_key is not None
     assert start.description_key is not None
     description = json.loads(store.read(start.description_key))
-    return Start(network_params_of(description["generator"]), load(store.read(start.tensors_key)))
+    return Portable(
+        network_params_of(description["generator"]), load(store.read(start.tensors_key))
+    )
 
 
 def snapshot_score(data: TrainingImages, *, seed: int) -> Score:

@@ -18,6 +18,7 @@ from torch.utils import deterministic
 
 from wunderkammer.gan.checkpoints.archive import Archive, Facts, Intervention, Saved, Tick
 from wunderkammer.gan.checkpoints.state import capture, restore
+from wunderkammer.gan.interop.portable import Portable
 from wunderkammer.gan.networks.interface import GeneratorNetwork
 from wunderkammer.gan.params import TrainParams
 from wunderkammer.gan.settings import tick_images, total_images
@@ -33,7 +34,7 @@ from wunderkammer.gan.training.grid import (
 from wunderkammer.gan.training.health import DIVERSITY, Alarm, find_unsound, judge
 from wunderkammer.gan.training.loader import ShuffledLoader, TrainingImages
 from wunderkammer.gan.training.meter import Meter
-from wunderkammer.gan.training.methods.build import Start, build_method
+from wunderkammer.gan.training.methods.build import build_method
 from wunderkammer.gan.training.processes import ALONE, Processes
 from wunderkammer.gan.training.state import TrainingState
 from wunderkammer.gan.training.step import train_step
@@ -96,7 +97,7 @@ def new_state(
     *,
     device: torch.device,
     held_out: TrainingImages | None = None,
-    start: Start | None = None,
+    start: Portable | None = None,
     processes: Processes = ALONE,
 ) -> TrainingState:
     """A training before its first step; `train.seed` fixes every number in it."""
@@ -120,7 +121,7 @@ def run_training(
     *,
     around: Surroundings,
     held_out: TrainingImages | None = None,
-    start: Start | None = None,
+    start: Portable | None = None,
 ) -> Outcome:
     """Train from the newest checkpoint in the archive (or from `start`) to the last image.
 

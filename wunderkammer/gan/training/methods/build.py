@@ -1,12 +1,11 @@
 """The method that a `train` section asks for, before its first step."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from wunderkammer.gan.interop.portable import Portable
 from wunderkammer.gan.interop.transfer import freeze_first_layers, transfer
 from wunderkammer.gan.networks.build import build_networks
 from wunderkammer.gan.networks.dcgan import DcganDiscriminator, DcganGenerator
@@ -36,16 +35,8 @@ from wunderkammer.gan.training.phases import Method
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Start:
-    """Networks of another checkpoint: `average.*` or `generator.*`, and `discriminator.*`."""
-
-    params: NetworkParams
-    tensors: Mapping[str, Tensor]
-
-
 def build_method(
-    train: TrainParams, data: TrainingImages, *, device: torch.device, start: Start | None
+    train: TrainParams, data: TrainingImages, *, device: torch.device, start: Portable | None
 ) -> Method:
     """Networks, optimizers and phases; `train.seed` fixes every number in them."""
     num_labels = data.num_labels if train.conditional else 0
@@ -116,23 +107,13 @@ def _label_indices(data: TrainingImages, num_labels: int, device: torch.device) 
 
 
 def _copy(
-    start: Start,
+    start: Portable,
     params: NetworkParams,
     generator: GeneratorNetwork,
     discriminator: DiscriminatorNetwork,
 ) -> None:
     """What fits of a start; the log says what did not."""
-    for network, names in (
-        (generator, ("generator.", "average.")),
-        (discriminator, ("discriminator.",)),
-    ):
-        for prefix in names:
-            found = {
-                key.removeprefix(prefix): value
-                for key, value in start.tensors.items()
-                if key.startswith(prefix)
-            }
-            if found:
-                report = transfer(found, start.params, network, params)
-                log.info("%s", report)
-                break
+    drawn = start.network("generator") or start.network("average")
+    for network, found in (generator, drawn), (discriminator, start.network("discriminator")):
+        if found:
+            log.info("%s", transfer(found, start.networks, network, params))
