@@ -17,10 +17,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Pictures = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+from wunderkammer.gan.evaluation.pictures import Floats, Pictures
 
 PATCH_PX = 7
 SMALLEST_LEVEL_PX = 16

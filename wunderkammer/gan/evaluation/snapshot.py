@@ -2,12 +2,8 @@
 
 import numpy as np
 
-from wunderkammer.gan.evaluation.sliced_wasserstein import (
-    Pictures,
-    Sizes,
-    patches,
-    pyramid_distances,
-)
+from wunderkammer.gan.evaluation.pictures import Pictures
+from wunderkammer.gan.evaluation.sliced_wasserstein import Sizes, patches, pyramid_distances
 
 PATCHES_PER_IMAGE = 32
 NUM_DIRECTIONS = 128
