@@ -12,16 +12,22 @@ from PIL import Image
 
 from wunderkammer.build import StageInputs, build_stage, stage_inputs
 from wunderkammer.gan.check import check_trained
-from wunderkammer.gan.checkpoints.state import check_checkpoint, load_generator
+from wunderkammer.gan.checkpoints.published import check_checkpoint, load_generator
+from wunderkammer.gan.interop.portable import Portable, write_portable
 from wunderkammer.gan.job import (
     MissingCheckpointError,
     TrainingJob,
     collect_training,
     plan_training,
 )
-from wunderkammer.gan.training.loop import run_training
+from wunderkammer.gan.networks.build import build_networks
+from wunderkammer.gan.networks.params import StyleGan2Network
+from wunderkammer.gan.train import load_start
+from wunderkammer.gan.training.loader import TrainingImages
+from wunderkammer.gan.training.loop import Surroundings, run_training
 from wunderkammer.stages import TRAINED_CHECKPOINT
 from wunderkammer.storage.store import Store
+from wunderkammer.storage.tables import to_parquet
 from wunderkammer.storage.versions import Draft, Record, Summary, Versions, now
 from wunderkammer.subject import Subject, SubjectSpec
 
@@ -81,16 +87,15 @@ def plan(inputs, tmp_path):
     return make
 
 
-def train_in_process(job, pictures):
-    return run_training(
-        pictures,
-        job.train,
+def train_in_process(job, pictures, *, scores=None):
+    around = Surroundings(
         archive=job.archive,
         device=torch.device("cpu"),
-        tensorboard=None,
         on_tick=lambda report: None,
         should_stop=lambda: False,
+        score=None if scores is None else lambda generator: scores.pop(0),
     )
+    return run_training(TrainingImages(pictures), job.train, around=around)
 
 
 def test_a_job_survives_its_json_and_names_the_shards_in_order(plan, store):
@@ -107,7 +112,15 @@ def test_a_job_survives_its_json_and_names_the_shards_in_order(plan, store):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"total_kimg": 4.0}, {"tick_kimg": 0.016}, {"snapshot_ticks": 7}, {"keep_last": 9}],
+    [
+        {"total_kimg": 4.0},
+        {"tick_kimg": 0.016},
+        {"snapshot_ticks": 7},
+        {"keep_last": 9},
+        {"keep_best": 2},
+        {"publish": "best"},
+        {"micro_batch": 4},
+    ],
 )
 def test_how_long_and_how_often_leave_the_trajectory_alone(plan, settings):
     assert plan(**settings).trajectory == plan().trajectory
@@ -121,6 +134,9 @@ def test_how_long_and_how_often_leave_the_trajectory_alone(plan, settings):
         {"batch_size": 8},
         {"network": "small"},
         {"mirror": True},
+        {"held_out": 0.1},
+        {"augment": {"kind": "ada"}},
+        {"health": {"rollback": True}},
     ],
 )
 def test_what_shapes_the_weights_changes_the_trajectory(plan, settings):
@@ -211,3 +227,86 @@ def test_the_plot_and_the_table_show_every_tick(inputs, plan, pictures):
 def test_planning_and_collecting_do_not_load_torch():
     code = "import sys, wunderkammer.gan.job; assert 'torch' not in sys.modules, 'torch loaded'"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def publish(inputs, job):
+    build_stage(
+        TRAINED_CHECKPOINT,
+        inputs.subject,
+        store=inputs.store,
+        builder=lambda found: collect_training(found, job),
+    )
+
+
+def test_the_best_checkpoint_is_published_where_the_recipe_asks_for_it(inputs, plan, pictures):
+    settings = {"publish": "best", "snapshot_ticks": 1}
+    job = plan(**settings)
+    train_in_process(job, pictures, scores=[1.0, 2.0])
+    draft = collect_training(inputs(**settings), job)
+    assert json.loads(draft.files["checkpoint.json"])["num_images"] == 8
+    assert draft.summary.measures["distance/sliced_wasserstein"] == 1.0
+    table = pq.read_table(pa.BufferReader(draft.files["stats.parquet"]))
+    assert table["distance/sliced_wasserstein"].to_pylist() == [1.0, 2.0]
+    last = collect_training(inputs(snapshot_ticks=1), plan(snapshot_ticks=1))
+    assert json.loads(last.files["checkpoint.json"])["num_images"] == 16
+
+
+def test_a_training_may_start_from_the_previous_checkpoint_of_its_subject(inputs, plan, pictures):
+    first = plan(start={"kind": "previous"})
+    assert first.start is None
+    train_in_process(first, pictures)
+    publish(inputs(start={"kind": "previous"}), first)
+    second = plan(start={"kind": "previous"})
+    assert second.start is not None
+    assert second.trajectory != first.trajectory
+    portable = load_start(inputs().store, second.start)
+    assert portable.networks.resolution_px == 8
+    assert portable.network("average").keys() == portable.network("average").keys()
+    assert portable.network("discriminator")
+
+
+@pytest.fixture
+def cats(tmp_path):
+    """A portable checkpoint of small networks, beside the subject file."""
+    sizes = {"z_dim": 64, "w_dim": 64, "num_mapping_layers": 2, "channel_base": 512}
+    params = StyleGan2Network(resolution_px=8, channels=3, channel_max=64, **sizes)
+    generator, discriminator = build_networks(params)
+    tensors = {f"average.{key}": value for key, value in generator.state_dict().items()}
+    tensors |= {f"discriminator.{k}": value for k, value in discriminator.state_dict().items()}
+    sha256 = write_portable(tmp_path / "cats.safetensors", Portable(params, tensors))
+    return {"kind": "file", "path": "cats.safetensors"}, sha256
+
+
+def test_a_training_may_start_from_a_file_that_the_recipe_pins(plan, inputs, cats):
+    start, sha256 = cats
+    job = plan(start=start)
+    assert job.start.sha256 == sha256
+    assert job.trajectory != plan().trajectory
+    assert load_start(inputs().store, job.start).network("average")
+    assert plan(start={**start, "sha256": sha256}).start.sha256 == sha256
+    with pytest.raises(ValueError, match="has the SHA-256"):
+        plan(start={**start, "sha256": "0" * 64})
+    with pytest.raises(FileNotFoundError, match="import-checkpoint"):
+        plan(start={"kind": "file", "path": "dogs.safetensors"})
+
+
+def labelled(store, labels):
+    """Shards of pictures with these labels in place of the fixture's."""
+    metadata = {"info": {"features": {"label": {"dtype": "string"}}}}
+    table = pa.table({"label": pa.array(labels, pa.string())})
+    table = table.replace_schema_metadata({"huggingface": json.dumps(metadata)})
+    for key in list(store.keys("subjects/quilt/deduped_shards/versions")):
+        if key.endswith(".parquet"):
+            store.write(key, to_parquet(table))
+
+
+def test_a_conditional_training_knows_the_labels_by_name(plan, store):
+    labelled(store, ["moth", "bee", "moth"])
+    assert plan(conditional=True).labels == ("bee", "moth")
+    assert plan().labels == ()
+
+
+def test_a_picture_without_a_label_is_refused_where_each_needs_one(plan, store):
+    labelled(store, ["moth", None, "moth"])
+    with pytest.raises(ValueError, match="2 of 6 pictures have no label"):
+        plan(conditional=True)

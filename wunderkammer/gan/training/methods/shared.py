@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wunderkammer.gan.augment.controller import adapt_p, validation_gap
+from wunderkammer.gan.augment.build import build_augment
+from wunderkammer.gan.augment.controller import adapt_p, validation_heuristic
 from wunderkammer.gan.augment.params import AdaAugment, AugmentParams, FixedAugment
-from wunderkammer.gan.augment.pipeline import build_augment
 from wunderkammer.gan.draws import Draws
 from wunderkammer.gan.training.health import AUGMENT_P, REAL_SIGN
 from wunderkammer.gan.training.phases import Means
@@ -98,7 +98,7 @@ class Augmenter:
         values = [means[name].float() for name in names]
         self._sums += torch.stack([*values, torch.ones_like(values[0])])
         first, second, third = self._sums[:3] / self._sums[3]
-        signal = first if self.params.metric == "rt" else validation_gap(first, second, third)
+        signal = first if self.params.metric == "rt" else validation_heuristic(first, second, third)
         interval = self.params.interval
         moved = adapt_p(
             self.p,
