@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.checkpoint_cli import export_checkpoint, import_checkpoint
 from wunderkammer.scratch import scratch_folder
 from wunderkammer.stages import STAGES
 from wunderkammer.staleness import StepState, assess, steps_to_run
@@ -79,6 +80,10 @@ def up(
 
     logs = scratch_folder(open_store()) / "tensorboard"
     raise typer.Exit(serve(port=port, tensorboard_port=tensorboard_port, tensorboard_logs=logs))
+
+
+app.command()(import_checkpoint)
+app.command()(export_checkpoint)
 
 
 def _load() -> SubjectFolder:

@@ -25,7 +25,7 @@ from wunderkammer.gan.interop.pickled_tensors import FORMAT_VERSION, MAGIC
 from wunderkammer.gan.interop.portable import Portable, check_portable, write_whole
 from wunderkammer.gan.networks.params import NetworkParams, StyleGan2Network
 
-REBUILD = '''"""Networks of a Wunderkammer checkpoint, rebuilt by the checkout that loads this file."""
+REBUILD = '''"""Networks of a Wunderkammer checkpoint, rebuilt by the checkout that loads them."""
 
 import torch
 
@@ -164,10 +164,10 @@ def _network(
 
 
 def _tensor(array: np.ndarray) -> bytes:
-    array = np.ascontiguousarray(array, "<f4").reshape(array.shape)
+    array = np.array(array, "<f4", order="C")
     storage = _call("torch.storage", "_load_from_bytes", _bytes(_storage(array)))
-    size = [_integer(n) for n in array.shape]
-    stride = [_integer(s // array.itemsize) for s in array.strides]
+    size = [_integer(side) for side in array.shape]
+    stride = [_integer(step // array.itemsize) for step in array.strides]
     hooks = _call("collections", "OrderedDict")
     parts = (storage, _integer(0), _tuple(*size), _tuple(*stride), _constant(False), hooks)
     return _call("torch._utils", "_rebuild_tensor_v2", *parts)
