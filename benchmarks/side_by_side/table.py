@@ -1,0 +1,84 @@
+"""The comparison in Markdown."""
+
+import platform
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.side_by_side.peak import floor_s_per_kimg
+from benchmarks.side_by_side.referee import Comparison
+from benchmarks.side_by_side.worker import OURS
+
+INTRODUCTION = """# Benchmarks
+
+Written by `benchmarks/train.py --write`; run it on a machine of your own.
+"""
+
+
+def section(title: str, comparisons: Iterable[Comparison], *, command: str) -> str:
+    """One device's section: what was run on what, then each setting's tables."""
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    parts = [f"## {title}", f"{versions}. Command: `{command}`.", LEGEND]
+    parts += [_tables(comparison) for comparison in comparisons]
+    return "\n\n".join(parts) + "\n"
+
+
+LEGEND = """\
+s/kimg is the time that 1,000 images take, of a step with lazy regularisation: each phase at its \
+median, as often as it is due. Contestants take turns, a process each; the same weights gave the \
+same losses and gradients in all. The floor is the time of the multiply-adds of convolutions and \
+dense layers at the rate of a large matrix product on this device in the same run."""
+
+
+def _tables(comparison: Comparison) -> str:
+    setting = comparison.setting
+    augment = (
+        f"ADA `{setting.augment}` at p {setting.probability}"
+        if setting.augment
+        else "no augmentation"
+    )
+    rates = ", ".join(f"{v / 1e12:.3g} TFLOP/s {k}" for k, v in comparison.rates.items())
+    floor = floor_s_per_kimg(setting, comparison.rates)
+    facts = (
+        f"{augment}; the peers compute {setting.part} samples at once; matrix product {rates}; "
+        f"floor {floor:.3g} s/kimg."
+    )
+    blocks = [f"### {setting.name}", facts, _summary(comparison, floor), _phases(comparison)]
+    remarks = [f"{t.name}: {t.remark}." for t in comparison.timings]
+    return "\n\n".join([*blocks, " ".join(remarks)])
+
+
+def _summary(comparison: Comparison, floor: float) -> str:
+    pace = {t.name: comparison.s_per_kimg(t.wall_s) for t in comparison.timings}
+    rivals = [name for name in pace if name != OURS]
+    head = ["", "s/kimg", "CPU-s/kimg", "images/s", "memory MB", "share of the floor"]
+    rows = []
+    for timing in comparison.timings:
+        s = pace[timing.name]
+        row = [timing.name, f"{s:.3g}" if s < 100 else f"{s:.0f}"]
+        row += [f"{comparison.s_per_kimg(timing.cpu_s):.0f}", f"{1000 / s:.3g}"]
+        row += [f"{timing.memory_mb:.0f}", f"{floor / s:.0%}"]
+        rows.append([*row, *(f"{pace[rival] / s:.2f}" for rival in rivals)])
+    return _table([*head, *(f"over {rival}" for rival in rivals)], rows)
+
+
+def _phases(comparison: Comparison) -> str:
+    parts = list(comparison.setting.intervals)
+    rows = [[t.name, *(f"{t.wall_s[part]:.3f}" for part in parts)] for t in comparison.timings]
+    return _table(["seconds", *parts], rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_section(path: Path, text: str) -> None:
+    """Put a section into a document, in place of the one with the same heading."""
+    before = path.read_text() if path.is_file() else INTRODUCTION
+    introduction, *sections = before.split("\n## ")
+    heading = text.split("\n", 1)[0].removeprefix("## ")
+    kept = [s for s in sections if s.split("\n", 1)[0] != heading]
+    parts = [introduction, *kept, text.removeprefix("## ")]
+    path.write_text("\n\n## ".join(part.strip() for part in parts) + "\n")
