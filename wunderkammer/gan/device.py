@@ -1,0 +1,103 @@
+"""A device as a plan needs it: its memory, its types of number, and how fast it is.
+
+Shapes: N samples, Z numbers of z.
+"""
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+from wunderkammer.gan.flops import discriminator_flops, generator_flops
+from wunderkammer.gan.networks.build import build_networks
+from wunderkammer.gan.networks.params import NetworkParams
+from wunderkammer.gan.networks.precision import set_precision
+from wunderkammer.gan.params import TrainParams
+from wunderkammer.gan.settings import network_params
+from wunderkammer.gan.training.methods.build import precision
+
+# A calibration costs no more FLOP than this a pass: seconds on a CPU, less on a GPU.
+CALIBRATION_FLOPS = {"cpu": 2e11, "cuda": 2e13}
+CALIBRATION_PASSES = {"cpu": (1, 1), "cuda": (3, 5)}  # to warm up, to measure
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """A device as a plan needs it.
+
+    `dtype` is the type of number of the large images; `flops_per_s` is what the networks in
+    question reach there, None if nobody has measured.
+    """
+
+    name: str
+    kind: str
+    memory_bytes: int
+    dtype: torch.dtype = torch.float32
+    flops_per_s: float | None = None
+
+
+def device_facts(
+    train: TrainParams,
+    *,
+    resolution_px: int,
+    channels: int,
+    device: torch.device,
+    is_calibrated: bool = True,
+) -> DeviceFacts:
+    """What a plan needs to know of this machine's `device`; with a calibration of some seconds."""
+    dtype = precision(train, device) or torch.float32
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        name, memory_bytes = str(properties.name), int(properties.total_memory)
+    else:
+        name = f"CPU, {torch.get_num_threads()} threads"
+        memory_bytes = psutil.virtual_memory().available
+    network = network_params(train, resolution_px=resolution_px, channels=channels, num_labels=0)
+    return DeviceFacts(
+        name=name,
+        kind=device.type,
+        memory_bytes=memory_bytes,
+        dtype=dtype,
+        flops_per_s=measured_flops(network, device=device, dtype=dtype) if is_calibrated else None,
+    )
+
+
+def measured_flops(network: NetworkParams, *, device: torch.device, dtype: torch.dtype) -> float:
+    """FLOP/s that a generator's step reaches: both networks forward, back to the weights of one.
+
+    Networks that would take too long are measured at a smaller side.
+    """
+    num, network = _calibration(network, budget=CALIBRATION_FLOPS[device.type])
+    with torch.random.fork_rng(devices=[]):
+        generator, discriminator = (part.to(device) for part in build_networks(network))
+        z_NZ = torch.randn(num, network.z_dim, device=device)
+    if dtype != torch.float32:
+        set_precision(generator, dtype)
+        set_precision(discriminator, dtype)
+    discriminator.requires_grad_(False)
+    num_warm, num_measured = CALIBRATION_PASSES[device.type]
+    _passes(generator, discriminator, z_NZ, number=num_warm)
+    start_s = perf_counter()
+    _passes(generator, discriminator, z_NZ, number=num_measured)
+    return num_measured * num * _pass_flops(network) / (perf_counter() - start_s)
+
+
+def _passes(generator: nn.Module, discriminator: nn.Module, z_NZ: Tensor, *, number: int) -> None:
+    for _ in range(number):
+        generator.zero_grad(set_to_none=True)
+        discriminator(generator(z_NZ)).sum().backward()
+    if z_NZ.device.type == "cuda":
+        torch.cuda.synchronize(z_NZ.device)
+
+
+def _pass_flops(network: NetworkParams) -> float:
+    return 3.0 * generator_flops(network) + 2.0 * discriminator_flops(network)
+
+
+def _calibration(network: NetworkParams, *, budget: float) -> tuple[int, NetworkParams]:
+    """Samples, and a network of at most the side of `network`, that cost about `budget` FLOP."""
+    while _pass_flops(network) > budget and network.resolution_px > 16:
+        network = network.model_copy(update={"resolution_px": network.resolution_px // 2})
+    return max(1, min(int(budget / _pass_flops(network)), 16)), network
