@@ -123,17 +123,22 @@ def read_nvlabs_pickle(
             f"trust this one"
         )
     try:
-        return NvlabsPickle(_networks(parse(content, limits=limits), limits), found)
+        return NvlabsPickle(parse_networks(content, limits=limits), found)
     except CheckpointFileError as error:
         raise type(error)(f"{path}: {error}") from error
 
 
-def parse(content: bytes, *, limits: Limits) -> Value:
-    """The one value pickled in `content`.
+def parse_networks(content: bytes, *, limits: Limits) -> dict[str, PickledNetwork]:
+    """The networks in the bytes of a file, by name.
 
     Raises:
         UnreadablePickleError, HostilePickleError, UnsupportedNetworkError: as above.
     """
+    return _networks(_parse(content, limits), limits)
+
+
+def _parse(content: bytes, limits: Limits) -> Value:
+    """The one value pickled in `content`."""
     if content.startswith(b"PK"):
         raise UnreadablePickleError(
             "a zip archive, as torch.save writes; an NVlabs network pickle is expected"
