@@ -34,7 +34,20 @@ def inverse_of_moves(amounts: Mapping[str, Tensor], *, side_px: int) -> Tensor:
         side_px: of the picture.
     """
     inverses = [_inverse(name, a, side_px) for name, a in amounts.items() if name in MOVES]
-    return reduce(torch.matmul, inverses)
+    return reduce(compose, inverses)
+
+
+def compose(outer_N33: Tensor, inner_N33: Tensor) -> Tensor:
+    """The matrix product, in full precision: TF32 would misplace pixels."""
+    return (outer_N33[:, :, :, None] * inner_N33[:, None]).sum(dim=2)
+
+
+def apply(matrix_N33: Tensor, axis_P: Tensor) -> Tensor:
+    """Where the points of a square lattice go, [N, P (y), P (x), 2], in full precision."""
+    x_N12, y_N12, shift_N12 = matrix_N33[:, None, :2].unbind(-1)
+    columns_NP2 = axis_P[:, None] * x_N12
+    rows_NP2 = axis_P[:, None] * y_N12 + shift_N12
+    return columns_NP2[:, None] + rows_NP2[:, :, None]
 
 
 def is_identity(inverse_N33: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from wunderkammer.gan.augment.color import NUM_COLORS
 from wunderkammer.gan.augment.corruption import blur
-from wunderkammer.gan.augment.geometry import linear, scaling, shift, turn
+from wunderkammer.gan.augment.geometry import compose, linear, scaling, shift, turn
 from wunderkammer.gan.augment.interface import Augment
 from wunderkammer.gan.augment.params import Range, RealsAffine, RealsAugment
 from wunderkammer.gan.augment.resample import gather_pixels, resample
@@ -54,7 +54,7 @@ class RealsAugmentation(Augment):
         if not inverses:
             return images_NCSS
         move = gather_pixels if whole_pixels else resample
-        return move(images_NCSS, reduce(torch.matmul, inverses))
+        return move(images_NCSS, reduce(compose, inverses))
 
 
 def _inverse_affine(params: RealsAffine, draws: Draws) -> Tensor:
@@ -68,14 +68,15 @@ def _inverse_affine(params: RealsAffine, draws: Draws) -> Tensor:
     )
     one_N = torch.ones_like(zoom_N)
     shear = linear(one_N, -slope_N.tan(), torch.zeros_like(one_N), one_N)
-    return scaling(1.0 / zoom_N, 1.0 / zoom_N) @ shear @ turn(angle_N.cos(), -angle_N.sin())
+    unzoom, unturn = scaling(1.0 / zoom_N, 1.0 / zoom_N), turn(angle_N.cos(), -angle_N.sin())
+    return compose(compose(unzoom, shear), unturn)
 
 
 def _crop(share: Range, draws: Draws, *, side_px: int) -> Tensor:
     """From the whole side to what is left of it when each edge has lost its share, [N, 3, 3]."""
     left_N, right_N, top_N, bottom_N = _between(share, draws.uniform(4)).unbind(1)
     middle = shift((left_N - right_N) * (side_px / 2), (top_N - bottom_N) * (side_px / 2))
-    return middle @ scaling(1.0 - left_N - right_N, 1.0 - top_N - bottom_N)
+    return compose(middle, scaling(1.0 - left_N - right_N, 1.0 - top_N - bottom_N))
 
 
 def _between(ends: Range, share: Tensor) -> Tensor:

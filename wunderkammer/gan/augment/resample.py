@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
-from wunderkammer.gan.augment.geometry import is_identity
+from wunderkammer.gan.augment.geometry import apply, is_identity
 from wunderkammer.gan.augment.wavelets import Taps, symlet
 
 NUM_MOMENTS = 6
@@ -42,10 +42,9 @@ def gather_pixels(images_NCSS: Tensor, inverse_N33: Tensor) -> Tensor:
     """
     side = images_NCSS.shape[-1]
     middle = (side - 1) / 2
-    axis = torch.arange(side, dtype=inverse_N33.dtype, device=inverse_N33.device) - middle
-    y, x = (grid.flatten() for grid in torch.meshgrid(axis, axis, indexing="ij"))
-    inputs_N3P = inverse_N33 @ torch.stack([x, y, torch.ones_like(x)])
-    x_NP, y_NP = _fold((inputs_N3P[:, :2] + middle).round().long(), side).unbind(1)
+    axis_S = torch.arange(side, dtype=inverse_N33.dtype, device=inverse_N33.device) - middle
+    places_NSS2 = (apply(inverse_N33, axis_S) + middle).round().long()
+    x_NP, y_NP = _fold(places_NSS2, side).flatten(1, 2).unbind(-1)
     index = (y_NP * side + x_NP)[:, None].expand(-1, images_NCSS.shape[1], -1)
     return images_NCSS.flatten(2).gather(2, index).view_as(images_NCSS)
 
@@ -69,7 +68,11 @@ def resample(images_NCSS: Tensor, inverse_N33: Tensor) -> Tensor:
     tile = gcd(side, TILE_PX)
     up, down = _tile_matrices(tile, images_NCSS.dtype, images_NCSS.device)
     doubled = _filter(_reflected(images_NCSS), up, stride=tile)[..., :-1, :-1]
-    grid_NTT2 = _grid(inverse_N33.to(images_NCSS.dtype), side)
+    # The samples' places in px from the centre; the filters' delay puts them ¼ px off its axes.
+    num = 2 * (side + MARGIN)
+    axis_T = (torch.arange(num, device=images_NCSS.device) - (MARGIN + side - 1)) / 2
+    # -1 and 1 are the middles of the edge pixels, the axes of reflection.
+    grid_NTT2 = apply(inverse_N33, axis_T).to(images_NCSS.dtype) * (2 / (side - 1))
     read_NCTT: Tensor = _Read.apply(doubled, grid_NTT2)
     stays_N111 = is_identity(inverse_N33).view(-1, 1, 1, 1)
     return torch.where(stays_N111, images_NCSS, _filter(read_NCTT, down, stride=2 * tile))
@@ -117,19 +120,6 @@ def _filter(images_NCHW: Tensor, matrix: Tensor, *, stride: int) -> Tensor:
         lines = windows.reshape(-1, len(matrix)) @ matrix  # one product, not one an image
         x = lines.view(*x.shape[:-1], -1).mT
     return x
-
-
-def _grid(inverse_N33: Tensor, side: int) -> Tensor:
-    """Where each sample reads, [N, T, T, 2].
-
-    Sample i lies (i - MARGIN - side + 1) / 2 px from the centre: ¼ px beside a symmetric place.
-    -1 and 1 are the middles of the edge pixels, the axes of reflection.
-    """
-    num = 2 * (side + MARGIN)
-    turns, shifts = inverse_N33[:, :2, :2], inverse_N33[:, :2, 2:]
-    moved = torch.cat([turns * (num / 4), shifts + turns.sum(dim=2, keepdim=True) / 4], dim=2)
-    size = [len(inverse_N33), 1, num, num]
-    return functional.affine_grid(moved * (2 / (side - 1)), size, align_corners=False)
 
 
 class _Read(Function):
