@@ -61,6 +61,34 @@ def refresh(
 
 
 @app.command()
+def plan(
+    subject: Annotated[str, typer.Argument(help="The subject whose training is to be planned.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<index>.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Explain how a subject would be trained, how much memory and time it would take. No training.
+
+    The speed is measured for some seconds on the device; all else follows from the recipe.
+    """
+    from wunderkammer.gan.plan import plan_subject
+
+    try:
+        made = plan_subject(_load()[subject], store=open_store(), device=device)
+    except (SubjectError, ValueError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    if as_json:
+        typer.echo(json.dumps(asdict(made), indent=1))
+        return
+    table = Table("setting", "value", "from")
+    for choice in made.choices:
+        table.add_row(choice.name, choice.value, choice.reason)
+    Console().print(table)
+    for advice in made.advice:
+        typer.echo(f"Advice: {advice}.")
+
+
+@app.command()
 def demo() -> None:
     """Materialize the whole chain for the embedded subject `patchwork`."""
     _refresh("patchwork", rescrape=False, quiet=False)

@@ -50,7 +50,39 @@ def test_a_dry_run_prints_the_whole_stale_chain_in_order_and_runs_nothing(run, w
     assert not workplace.home.exists()
 
 
-@pytest.mark.parametrize("command", ["status", "refresh"])
+@pytest.fixture
+def quickly_measured(monkeypatch):
+    from wunderkammer.gan import device
+
+    monkeypatch.setattr(device, "MEASURED_S", 0.01)
+
+
+def test_a_plan_explains_a_training_and_trains_nothing(run, workplace, quickly_measured):
+    workplace.write("corgi", train={"augment": {"kind": "ada"}})
+    result = run("plan", "corgi", "--device", "cpu")
+    assert result.exit_code == 0
+    for word in ("batch", "train.batch_size", "forecast", "s/kimg", "ada"):
+        assert word in result.stdout
+    assert not workplace.data.exists()
+
+
+def test_a_plan_for_machines_has_its_forecasts_as_numbers(run, workplace, quickly_measured):
+    workplace.write("corgi")
+    made = json.loads(run("plan", "corgi", "--device", "cpu", "--json").stdout)
+    assert made["micro_batch"] == 8
+    assert made["peak_bytes"] > 10_000
+    assert made["s_per_kimg"] > 0
+    assert {"name": "batch", "value": "8", "reason": "train.batch_size"} in made["choices"]
+
+
+def test_a_plan_for_a_gpu_that_is_not_there_is_refused(run, workplace):
+    workplace.write("corgi")
+    result = run("plan", "corgi", "--device", "cuda:99")
+    assert result.exit_code == 2
+    assert "use 'auto' or 'cpu'" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "refresh", "plan"])
 def test_an_unknown_subject_is_refused_with_those_known(run, workplace, command):
     workplace.write("corgi")
     result = run(command, "dodo")

@@ -18,9 +18,11 @@ from wunderkammer.gan.params import TrainParams
 from wunderkammer.gan.settings import network_params
 from wunderkammer.gan.training.methods.build import precision
 
-# A calibration costs no more FLOP than this a pass: seconds on a CPU, less on a GPU.
+# A pass of a calibration costs about this much: a second or two on a CPU, less on a GPU.
 CALIBRATION_FLOPS = {"cpu": 2e11, "cuda": 2e13}
-CALIBRATION_PASSES = {"cpu": (1, 1), "cuda": (3, 5)}  # to warm up, to measure
+MAX_CALIBRATION_SAMPLES = 16
+MEASURED_S = 1.0
+NUM_WARMING = 2
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,18 @@ def measured_flops(network: NetworkParams, *, device: torch.device, dtype: torch
         set_precision(generator, dtype)
         set_precision(discriminator, dtype)
     discriminator.requires_grad_(False)
-    num_warm, num_measured = CALIBRATION_PASSES[device.type]
-    _passes(generator, discriminator, z_NZ, number=num_warm)
-    start_s = perf_counter()
-    _passes(generator, discriminator, z_NZ, number=num_measured)
-    return num_measured * num * _pass_flops(network) / (perf_counter() - start_s)
+    for _ in range(NUM_WARMING):
+        _pass(generator, discriminator, z_NZ)
+    num_passes, start_s, passed_s = 0, perf_counter(), 0.0
+    while passed_s < MEASURED_S:
+        _pass(generator, discriminator, z_NZ)
+        num_passes, passed_s = num_passes + 1, perf_counter() - start_s
+    return num_passes * num * _pass_flops(network) / passed_s
 
 
-def _passes(generator: nn.Module, discriminator: nn.Module, z_NZ: Tensor, *, number: int) -> None:
-    for _ in range(number):
-        generator.zero_grad(set_to_none=True)
-        discriminator(generator(z_NZ)).sum().backward()
+def _pass(generator: nn.Module, discriminator: nn.Module, z_NZ: Tensor) -> None:
+    generator.zero_grad(set_to_none=True)
+    discriminator(generator(z_NZ)).sum().backward()
     if z_NZ.device.type == "cuda":
         torch.cuda.synchronize(z_NZ.device)
 
@@ -100,4 +103,5 @@ def _calibration(network: NetworkParams, *, budget: float) -> tuple[int, Network
     """Samples, and a network of at most the side of `network`, that cost about `budget` FLOP."""
     while _pass_flops(network) > budget and network.resolution_px > 16:
         network = network.model_copy(update={"resolution_px": network.resolution_px // 2})
-    return max(1, min(int(budget / _pass_flops(network)), 16)), network
+    num = min(int(budget / _pass_flops(network)), MAX_CALIBRATION_SAMPLES)
+    return max(num, 1), network

@@ -7,6 +7,7 @@ import torch
 
 from wunderkammer.gan.device import DeviceFacts, device_facts
 from wunderkammer.gan.flops import image_flops
+from wunderkammer.gan.job import label_names
 from wunderkammer.gan.networks.params import NetworkParams
 from wunderkammer.gan.params import ProgressiveParams, StyleGan2Params, TrainParams
 from wunderkammer.gan.rehearsal import BYTES_PER_NUMBER, Rehearsal, rehearse
@@ -18,8 +19,15 @@ from wunderkammer.gan.settings import (
     tick_images,
     total_images,
 )
+from wunderkammer.gan.train import choose_device
 from wunderkammer.gan.training.loader import RESIDENT_SHARE
 from wunderkammer.gan.training.telemetry import duration
+from wunderkammer.shards.params import ShardParams
+from wunderkammer.shards.read import shard_keys
+from wunderkammer.stages import DEDUPED_SHARDS
+from wunderkammer.storage.store import Store
+from wunderkammer.storage.versions import Versions
+from wunderkammer.subject import Subject
 
 MIB, GIB = 2**20, 2**30
 # The rest is for what kernels need themselves and for the holes between tensors.
@@ -313,3 +321,37 @@ def starting_lines(
         is_rehearsed=device.type == "cuda",
     )
     return made.lines
+
+
+def plan_subject(subject: Subject, *, store: Store, device: str) -> Plan:
+    """The plan of a subject's training on a device of this machine, measured there.
+
+    Args:
+        subject: its shards are looked at, if they are built; else its recipe alone.
+        store: where they are.
+        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:<index>".
+
+    Raises:
+        ValueError: there is no such device.
+    """
+    train, shard = subject.spec.train, subject.spec.shard
+    built = Versions(store).current(subject.name, DEDUPED_SHARDS.name)
+    num_labels = 0
+    if built is not None:
+        shard = ShardParams.model_validate(built.sections["shard"])
+        if train.conditional:
+            num_labels = len(label_names(store, shard_keys(built)))
+    facts = device_facts(
+        train,
+        resolution_px=shard.resolution_px,
+        channels=shard.channels,
+        device=choose_device(device),
+    )
+    return plan(
+        train,
+        num_images=None if built is None else built.summary.num_out,
+        resolution_px=shard.resolution_px,
+        channels=shard.channels,
+        num_labels=num_labels,
+        device=facts,
+    )
