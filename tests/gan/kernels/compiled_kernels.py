@@ -25,8 +25,6 @@ def variants():
     yield "activate without a shift", triton_kernels.activate, {**PIECES, **TILE, **nothing}
     backward = triton_kernels.activate_backward
     yield "backward", backward, {**PIECES, **TILE, "SPAN": 512}
-    sums = dict.fromkeys(("x", "scale", "scale_sums", "bias_sums", "noise_sums"))
-    yield "backward without sums", backward, {**PIECES, **TILE, "SPAN": 64, **sums}
     for up, down in ((1, 1), (1, 2), (2, 1)):
         sizes = {"UP": up, "DOWN": down, "ACTIVATE": up == down, **FILTER, **PIECES, **TILE}
         filter_tile = triton_kernels.filter_tile

@@ -107,11 +107,12 @@ def layouts_of_results():
 
 def main():
     torch.set_num_threads(1)
-    doubles = Case(torch.float64, torch.channels_last, clamp=1.5)
+    exact = Case(torch.float64, torch.contiguous_format, clamp=1.5)
     report = {
         "selfcheck": {
             str(case.dtype): find_difference(FUSED, CPU, cases=(case,))
-            for case in (*CASES, doubles)
+            for case in (exact, *CASES)
+            if case.dtype != torch.float32  # what 64 bits do but rounded
         },
         "differences": {
             name: largest_difference(operation, inputs)

@@ -103,3 +103,22 @@ def test_a_nan_is_a_difference():
         return PLAIN.bias_act(*arguments, **settings) * float("nan")
 
     assert "the value of bias_act" in find_difference(Kernels(broken, PLAIN.filters), CPU)
+
+
+@pytest.mark.parametrize("offset", [True, False])
+def test_a_convolution_leaves_its_bias_to_kernels_that_are_fused(monkeypatch, offset):
+    calls = []
+
+    def bias_act(*arguments, **settings):
+        calls.append(settings["bias_C"])
+        return PLAIN.bias_act(*arguments, **settings)
+
+    x, weight = torch.randn(2, 3, 6, 6), torch.randn(4, 3, 3, 3)
+    bias = torch.randn(4) if offset else None
+    settings = {"padding": 1, "activation": dispatch.LINEAR}
+    plain = dispatch.conv_act(x, weight, bias, **settings)
+    fused = Kernels(bias_act, PLAIN.filters)
+    monkeypatch.setattr(dispatch, "fused_or_plain", lambda _: fused)
+    torch.testing.assert_close(dispatch.conv_act(x, weight, bias, **settings), plain)
+    assert len(calls) == int(offset)
+    assert not offset or calls[0] is bias

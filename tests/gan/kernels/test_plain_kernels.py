@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wunderkammer.gan.kernels import plain
-from wunderkammer.gan.kernels.dispatch import bias_act, correlate, spread
+from wunderkammer.gan.kernels.dispatch import bias_act, conv_act, correlate, spread
 from wunderkammer.gan.kernels.plain import Activation
 
 LEAKY = Activation(slope=0.2, gain=2**0.5)
@@ -125,3 +125,24 @@ def test_derivatives_of_the_filters_are_those_of_finite_differences(operation, s
 
     assert torch.autograd.gradcheck(squared, (x,))
     assert torch.autograd.gradgradcheck(squared, (x,))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_an_export_leaves_nothing_behind_for_later_filters(stride):
+    class Filtered(torch.nn.Module):
+        def forward(self, x):
+            return correlate(x, stride=stride, padding=1, gain=1.5)
+
+    x = torch.ones(1, 1, 8, 8)
+    torch.export.export(Filtered(), (x,), strict=False)
+    assert correlate(x, stride=stride, padding=1, gain=1.5)[0, 0, 1, 1].item() == 1.5
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_convolution_with_its_activation_is_both_in_turn(bias, stride):
+    x, weight = _normal(2, 3, 6, 6), _normal(4, 3, 3, 3, seed=1)
+    offset = _normal(4, seed=2) if bias else None
+    y = torch.nn.functional.conv2d(x, weight, offset, stride=stride, padding=1)
+    found = conv_act(x, weight, offset, stride=stride, padding=1, activation=LEAKY)
+    torch.testing.assert_close(found, torch.nn.functional.leaky_relu(y, 0.2) * 2**0.5)

@@ -34,8 +34,7 @@ def found(tmp_path_factory):
 
 
 def test_values_gradients_and_second_gradients_are_those_of_the_plain_operations(found):
-    types = {"torch.float32", "torch.bfloat16", "torch.float64"}
-    assert found["selfcheck"] == dict.fromkeys(types)
+    assert found["selfcheck"] == {"torch.float64": None, "torch.bfloat16": None}
 
 
 @pytest.mark.parametrize(
@@ -70,5 +69,5 @@ def test_a_clamp_does_not_hide_a_nan(found):
 
 def test_the_kernels_compile_for_hopper_without_a_gpu(tmp_path):
     codes = _run("compiled_kernels.py", tmp_path)
-    assert len(codes) == 7
+    assert len(codes) == 6
     assert set(codes.values()) == {b"\x7fELF".hex()}

@@ -4,7 +4,7 @@ Triton needs a GPU and, at first use, a C compiler. Whether it is there and comp
 found out at the first tensor on a device, by small examples; if not, a line of the log says so.
 That first time must not be inside the capture of a CUDA graph.
 
-Shapes: N samples, C channels, H rows, W columns.
+Shapes: N samples, C channels, I and O channels in and out, H rows, W columns, K size of a kernel.
 """
 
 import logging
@@ -13,6 +13,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from wunderkammer.gan.kernels import filters
 from wunderkammer.gan.kernels.implementation import PLAIN, Kernels
@@ -33,7 +34,7 @@ def bias_act(
     activation: Activation = LINEAR,
     blur_padding: int | None = None,
 ) -> Tensor:
-    """The activation of x · scale + bias + noise, in the type of x.
+    """The activation of x · scale + bias + noise, [N, C, H, W], in the type of x.
 
     With `blur_padding` x is first filtered with that padding (see `plain.correlate`). The noise may
     be [H, W] as well, one for all samples.
@@ -46,6 +47,26 @@ def bias_act(
         activation=activation,
         blur_padding=blur_padding,
     )
+
+
+def conv_act(
+    x_NIHW: Tensor,
+    weight_OIKK: Tensor,
+    bias_O: Tensor | None,
+    *,
+    stride: int = 1,
+    padding: int,
+    activation: Activation,
+) -> Tensor:
+    """A convolution, then the activation of it plus bias, [N, O, H, W], in the type of x."""
+    if fused_or_plain(x_NIHW.device) is PLAIN:  # there the convolution adds the bias at no cost
+        bias = None if bias_O is None else bias_O.to(x_NIHW.dtype)
+        y = functional.conv2d(x_NIHW, weight_OIKK, bias, stride=stride, padding=padding)
+        return bias_act(y, activation=activation)
+    y = functional.conv2d(x_NIHW, weight_OIKK, stride=stride, padding=padding)
+    if bias_O is None and activation == LINEAR:
+        return y
+    return bias_act(y, bias_C=bias_O, activation=activation)
 
 
 def correlate(x_NCHW: Tensor, *, stride: int, padding: int, gain: float) -> Tensor:

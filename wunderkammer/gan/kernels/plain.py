@@ -74,13 +74,17 @@ def spread(x_NCHW: Tensor, stride: int, padding: int, gain: float) -> Tensor:
     )
 
 
-@cache
+def _kernels(x: Tensor, gain: float) -> Tensor:
+    """The filter once a channel of `x`: [C, 1, 4, 4]."""
+    kernel = (_kept_kernel if x.is_cuda else _kernel)(gain, x.dtype, x.device)
+    return kernel.expand(x.shape[1], -1, -1, -1)
+
+
 def _kernel(gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The filter [1, 1, 4, 4], sum `gain`. Kept: to make it stalls a GPU."""
+    """The filter [1, 1, 4, 4], sum `gain`."""
     taps = torch.tensor(TAPS, dtype=dtype, device=device)
     return torch.outer(taps, taps)[None, None] * (gain / sum(TAPS) ** 2)
 
 
-def _kernels(x: Tensor, gain: float) -> Tensor:
-    """The filter once a channel of `x`: [C, 1, 4, 4]."""
-    return _kernel(gain, x.dtype, x.device).expand(x.shape[1], -1, -1, -1)
+# To make it stalls a GPU. On a CPU it is not kept: an export would leave one without numbers here.
+_kept_kernel = cache(_kernel)

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wunderkammer.gan.draws import Draws
+from wunderkammer.gan.kernels.dispatch import LINEAR, bias_act, conv_act
+from wunderkammer.gan.kernels.plain import Activation
 from wunderkammer.gan.networks.fir import blur
 from wunderkammer.gan.networks.interface import NoiseMode
 from wunderkammer.gan.networks.precision import FLOAT16_CLAMP
@@ -70,11 +72,10 @@ def mapping_layers(sizes: list[int]) -> nn.Sequential:
     )
 
 
-def clamped(x: Tensor, limit: float | None, *, gain: float = 1.0) -> Tensor:
-    """Activations cut off at ± `limit` · `gain`; without a limit only those of float16 are."""
-    if limit is None and x.dtype == torch.float16:
-        limit = FLOAT16_CLAMP
-    return x if limit is None else x.clamp(-limit * gain, limit * gain)
+def cut_off(dtype: torch.dtype, clamp: float | None, *, gain: float = 1.0) -> float | None:
+    """What activations may not exceed: `clamp` · `gain`; without a clamp only float16's may not."""
+    limit = FLOAT16_CLAMP if clamp is None and dtype == torch.float16 else clamp
+    return None if limit is None else limit * gain
 
 
 class EqualizedConv(nn.Module):
@@ -107,16 +108,18 @@ class EqualizedConv(nn.Module):
 
     def forward(self, x_NIHW: Tensor) -> Tensor:
         """[N, I, H, W] to [N, O, H, W], or half the sides."""
-        size = self.weight.shape[-1]
-        weight = (self.weight * self.weight_gain).to(x_NIHW.dtype)
-        bias = None if self.bias is None else (self.bias * self.bias_gain).to(x_NIHW.dtype)
-        if self.down:
-            y = functional.conv2d(blur(x_NIHW, padding=1 + size // 2), weight, bias, stride=2)
-        else:
-            y = functional.conv2d(x_NIHW, weight, bias, padding=size // 2)
-        if not self.activate:
-            return y
-        return clamped(functional.leaky_relu(y, SLOPE), self.clamp, gain=self.gain)
+        dtype, padding = x_NIHW.dtype, self.weight.shape[-1] // 2
+        activation = LINEAR
+        if self.activate:
+            activation = Activation(SLOPE, 1.0, cut_off(dtype, self.clamp, gain=self.gain))
+        return conv_act(
+            blur(x_NIHW, padding=1 + padding) if self.down else x_NIHW,
+            (self.weight * self.weight_gain).to(dtype),
+            None if self.bias is None else self.bias * self.bias_gain,
+            stride=2 if self.down else 1,
+            padding=0 if self.down else padding,
+            activation=activation,
+        )
 
 
 def demodulation(style_NI: Tensor, weight_OIKK: Tensor) -> Tensor:
@@ -151,6 +154,11 @@ class ModulatedConv(nn.Module):
 
         The scale is left to the caller, who joins it with what it adds (noise and bias).
         """
+        y, scale = self.convolve(x_NIHW, w_ND)
+        return blur(y, padding=1) if self.up else y, scale
+
+    def convolve(self, x_NIHW: Tensor, w_ND: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The same before the filter that `up` needs, which the caller joins to the rest."""
         weight: Tensor = self.weight
         style_NI = self.affine(w_ND) * self.weight_gain
         if x_NIHW.dtype == torch.float16 and self.demodulate:
@@ -158,18 +166,15 @@ class ModulatedConv(nn.Module):
             weight = weight / weight.abs().amax(dim=(1, 2, 3), keepdim=True) / self._fan_root()
             style_NI = style_NI / style_NI.abs().amax(dim=1, keepdim=True)
         scale_NO = demodulation(style_NI, weight) if self.demodulate else None
-        y = self._convolve(x_NIHW * style_NI.to(x_NIHW.dtype)[:, :, None, None], weight)
-        return y, None if scale_NO is None else scale_NO.to(y.dtype)[:, :, None, None]
+        scale = None if scale_NO is None else scale_NO[:, :, None, None]
+        x = x_NIHW * style_NI.to(x_NIHW.dtype)[:, :, None, None]
+        weight = weight.to(x.dtype)
+        if self.up:
+            return functional.conv_transpose2d(x, weight.transpose(0, 1) * 4.0, stride=2), scale
+        return functional.conv2d(x, weight, padding=weight.shape[-1] // 2), scale
 
     def _fan_root(self) -> float:
         return math.sqrt(self.weight[0].numel())
-
-    def _convolve(self, x_NIHW: Tensor, weight_OIKK: Tensor) -> Tensor:
-        weight = weight_OIKK.to(x_NIHW.dtype)
-        if not self.up:
-            return functional.conv2d(x_NIHW, weight, padding=weight.shape[-1] // 2)
-        y = functional.conv_transpose2d(x_NIHW, weight.transpose(0, 1) * 4.0, stride=2)
-        return blur(y, padding=1)
 
 
 class StyledConv(nn.Module):
@@ -202,12 +207,18 @@ class StyledConv(nn.Module):
         Raises:
             ValueError: the noise is to be random and there are no draws.
         """
-        y, scale = self.conv(x_NIHW, w_ND)
-        offset = self.bias[:, None, None] * GAIN
+        y, scale = self.conv.convolve(x_NIHW, w_ND)
+        noise = None
         if noise_mode != "none":
-            offset = offset + self._noise(noise_mode, draws) * (self.noise_strength * GAIN)
-        y = torch.addcmul(offset.to(y.dtype), y, scale * GAIN)
-        return clamped(functional.leaky_relu(y, SLOPE), self.clamp)
+            noise = self._noise(noise_mode, draws) * self.noise_strength
+        return bias_act(
+            y,
+            scale_NC11=scale,
+            bias_C=self.bias,
+            noise_N1HW=noise,
+            activation=Activation(SLOPE, GAIN, cut_off(y.dtype, self.clamp)),
+            blur_padding=1 if self.conv.up else None,
+        )
 
     def _noise(self, noise_mode: NoiseMode, draws: Draws | None) -> Tensor:
         if noise_mode == "const":
@@ -231,5 +242,5 @@ class ToImage(nn.Module):
     def forward(self, x_NIHW: Tensor, w_ND: Tensor) -> Tensor:
         """[N, I, H, W] to [N, channels, H, W], in the type of the parameters."""
         image_NCHW: Tensor = self.conv(x_NIHW, w_ND)[0]
-        image_NCHW = image_NCHW + self.bias.to(image_NCHW.dtype)[:, None, None]
-        return clamped(image_NCHW, self.clamp).to(self.bias.dtype)
+        activation = Activation(1.0, 1.0, cut_off(image_NCHW.dtype, self.clamp))
+        return bias_act(image_NCHW, bias_C=self.bias, activation=activation).to(self.bias.dtype)
