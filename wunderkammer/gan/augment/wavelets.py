@@ -30,7 +30,7 @@ def symlet(num_moments: int) -> Taps:
     pairs = [_roots_z(y) for y in roots_y if y.imag >= 0]  # a conjugate comes with the other
     choices = [_taps(num_moments, roots) for roots in product(*pairs)]
     energies = [np.square(taps).reshape(2, -1).sum(axis=1) for taps in choices]
-    leading = [taps for taps, (first, last) in zip(choices, energies, strict=True) if first > last]
+    leading = [taps for taps, (first, last) in zip(choices, energies, strict=True) if first >= last]
     return min(leading, key=lambda taps: float(np.abs(taps - taps[::-1]).sum()))
 
 
