@@ -10,12 +10,13 @@ os.environ["TRITON_INTERPRET"] = "1"
 
 import torch
 
-from wunderkammer.gan.kernels import launch
+from wunderkammer.gan.kernels import dispatch, launch
 from wunderkammer.gan.kernels.filters import correlate, spread
 from wunderkammer.gan.kernels.fused import FUSED
 from wunderkammer.gan.kernels.implementation import PLAIN
 from wunderkammer.gan.kernels.plain import Activation
 from wunderkammer.gan.kernels.selfcheck import CASES, Case, find_difference
+from wunderkammer.gan.networks.layers import EqualizedConv, StyledConv, ToImage
 
 CPU = torch.device("cpu")
 LEAKY = Activation(slope=0.2, gain=2**0.5, clamp=1.5)
@@ -82,6 +83,24 @@ def tiles():
         yield f"many tiles, {memory_format}", operation, inputs
 
 
+def difference_of_layers():
+    """Of values and parameters' gradients, through layers that go up, down and to an image."""
+    torch.manual_seed(0)
+    up = StyledConv(3, 4, w_dim=5, resolution_px=8, up=True).double()
+    down = EqualizedConv(4, 3, size=3, down=True, clamp=0.5).double()
+    out = ToImage(3, 2, w_dim=5).double()
+    with torch.no_grad():
+        up.noise_strength.fill_(0.3)
+    parameters = [p for layer in (up, down, out) for p in layer.parameters()]
+    x, w = normal(2, 3, 4, 4), normal(2, 5)
+    results = []
+    for kernels in (FUSED, PLAIN):
+        dispatch.fused_or_plain = lambda _, kernels=kernels: kernels
+        images = out(down(up(x, w, noise_mode="const", draws=None)), w)
+        results.append([images.detach(), *torch.autograd.grad(images.square().sum(), parameters)])
+    return max(float((a - b).abs().max()) for a, b in zip(*results, strict=True))
+
+
 def cut_off_slopes():
     """The gradients, in 16 bits, of values beyond a limit that 16 bits do not have."""
     found = {}
@@ -119,6 +138,7 @@ def main():
             for cases in (parts, layouts, tiles)
             for name, operation, inputs in cases()
         },
+        "difference_of_layers": difference_of_layers(),
         "cut_off_slopes": cut_off_slopes(),
         "keeps_nan": keeps_nan(),
         "keeps_layout": layouts_of_results(),

@@ -10,10 +10,13 @@ import pytest
 HERE = Path(__file__).parent
 EXACT = 1e-12
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("triton") is None,
-    reason="Triton is not installed: it comes with torch on Linux only",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("triton") is None,
+        reason="Triton is not installed: it comes with torch on Linux only",
+    ),
+]
 
 
 def _run(name, cache):
@@ -61,6 +64,10 @@ def test_results_lie_in_memory_as_their_input(found):
 def test_a_value_cut_off_at_a_rounded_limit_has_no_gradient(found):
     wanted = [0.0, 1.0, 1.0, 0.0]
     assert found["cut_off_slopes"] == {"torch.bfloat16": wanted, "torch.float16": wanted}
+
+
+def test_layers_compute_the_same_through_the_kernels(found):
+    assert found["difference_of_layers"] < EXACT
 
 
 def test_a_clamp_does_not_hide_a_nan(found):
