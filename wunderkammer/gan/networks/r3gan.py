@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wunderkammer.gan.draws import Draws
+from wunderkammer.gan.kernels.dispatch import bias_act
+from wunderkammer.gan.kernels.plain import Activation
 from wunderkammer.gan.networks.fir import downsample, upsample
 from wunderkammer.gan.networks.interface import (
     DiscriminatorNetwork,
@@ -55,8 +57,7 @@ class _BiasedActivation(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_channels))
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
-        bias = self.bias.to(x_NCHW.dtype)[:, None, None]
-        return functional.leaky_relu(x_NCHW + bias, SLOPE)
+        return bias_act(x_NCHW, bias_C=self.bias, activation=Activation(SLOPE, gain=1.0))
 
 
 class _Residual(nn.Module):
