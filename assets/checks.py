@@ -1,4 +1,4 @@
-"""What must hold of each finished version; a failed check stops what reads it."""
+"""What must hold of each finished version; a failed check stops what reads it, a warning not."""
 
 import warnings
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.stages import (
     DEDUPED_SHARDS,
+    EVALUATION,
     FILTERED_CROPS,
     INTERPOLATION_VIDEO,
     TRAINED_CHECKPOINT,
@@ -41,6 +42,29 @@ def _check(stage: Stage, name: str, description: str, verify: Verify) -> dg.Asse
         if fault is not None and record is not None:
             Versions(store).disown(record, f"check {name}: {fault}")
         return dg.AssetCheckResult(passed=fault is None, description=fault or "holds")
+
+    return check
+
+
+def _warn_of_copies() -> dg.AssetChecksDefinition:
+    """A model that copies is finished all the same: this one warns and takes nothing back."""
+
+    @dg.asset_check(
+        asset=EVALUATION.name,
+        name="not_memorised",
+        description="The generator does not draw its training pictures again.",
+        partitions_def=SUBJECTS,
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, subject_files: SubjectFiles, warehouse: Warehouse
+    ) -> dg.AssetCheckResult:
+        from wunderkammer.gan.evaluation.verdict import memorisation_verdict
+
+        subject = subject_files.load()[context.partition_key]
+        is_original, words = memorisation_verdict(subject, warehouse.open())
+        return dg.AssetCheckResult(
+            passed=is_original, severity=dg.AssetCheckSeverity.WARN, description=words
+        )
 
     return check
 
@@ -113,7 +137,7 @@ def _all_checks() -> list[dg.AssetChecksDefinition]:
     with warnings.catch_warnings():
         # Without partitions the result of one subject would stand for all of them.
         warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec")
-        return [_check(*arguments) for arguments in _ARGUMENTS]
+        return [*(_check(*arguments) for arguments in _ARGUMENTS), _warn_of_copies()]
 
 
 CHECKS = _all_checks()

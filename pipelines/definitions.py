@@ -5,6 +5,7 @@ import dagster as dg
 from assets.checks import CHECKS
 from assets.deduped_shards import deduped_shards
 from assets.detections import detections
+from assets.evaluation import evaluation
 from assets.filtered_crops import filtered_crops
 from assets.interpolation_video import interpolation_video
 from assets.raw_scrape import raw_scrape
@@ -28,6 +29,7 @@ defs = dg.Definitions(
         deduped_shards,
         trained_checkpoint,
         interpolation_video,
+        evaluation,
     ],
     asset_checks=CHECKS,
     jobs=[CHAIN, RESCRAPE],

@@ -35,6 +35,7 @@ TINY_RECIPE = {
         "snapshot_ticks": 1,
     },
     "video": {"num_keyframes": 3, "frames_per_leg": 4, "fps": 8, "side_px": 32},
+    "evaluate": {"num_fakes": 64},
 }
 
 

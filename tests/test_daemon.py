@@ -84,9 +84,10 @@ def test_an_edit_runs_exactly_its_own_steps_and_unchanged_content_stops_there(da
         daemon.write("corgi", filter={"min_side_px": 30})
         assert new_materializations(instance, before, expected=1) == [("corgi", "filtered_crops")]
         daemon.write("corgi", filter={"min_side_px": 47})
-        assert new_materializations(instance, before + 1, expected=4) == [
+        assert new_materializations(instance, before + 1, expected=5) == [
             ("corgi", "filtered_crops"),
             ("corgi", "deduped_shards"),
             ("corgi", "trained_checkpoint"),
             ("corgi", "interpolation_video"),
+            ("corgi", "evaluation"),
         ]

@@ -73,6 +73,7 @@ SETTINGS = [
     ("deduped_shards", {"shard__channels": 1}, "shard.channels: default → 1"),
     ("trained_checkpoint", {"train__seed": 7}, "train.seed: default → 7"),
     ("interpolation_video", {"video__fps": 60}, "video.fps: default → 60"),
+    ("evaluation", {"evaluate__num_fakes": 99}, "evaluate.num_fakes: default → 99"),
 ]
 
 
@@ -80,12 +81,12 @@ SETTINGS = [
 def test_a_setting_makes_its_stage_and_all_that_follows_stale_at_once(store, first, change, cause):
     build(subject(), store)
     changed = subject(**change)
-    following = NAMES[NAMES.index(first) :]
-    assert states(changed, store) == only(following)
-    expected = {
-        name: f"{NAMES[NAMES.index(name) - 1]} is stale" if name != first else cause
-        for name in following
-    }
+    expected = {first: cause}
+    for stage in chain(subject().spec):
+        stale = sorted(expected.keys() & set(stage.upstreams))
+        if stale:
+            expected[stage.name] = "; ".join(f"{name} is stale" for name in stale)
+    assert states(changed, store) == only(expected)
     assert causes(changed, store) == expected
 
 
@@ -221,6 +222,7 @@ CHANGES = st.fixed_dictionaries(
         "shard__channels": st.sampled_from([1, 3]),
         "train__mirror": st.booleans(),
         "video__fps": st.sampled_from([30, 60]),
+        "evaluate__seed": st.sampled_from([0, 1]),
     },
 )
 

@@ -371,6 +371,7 @@ MEANINGFUL = [
     ("train", "total_kimg: 8", "total_kimg: 8\n  ema_rampup: 0"),
     ("dedupe", "train:", "dedupe:\n  max_distance: 5\ntrain:"),
     ("video", "train:", "video:\n  loop: false\ntrain:"),
+    ("evaluate", "train:", "evaluate:\n  memorisation: false\ntrain:"),
 ]
 
 
@@ -382,7 +383,7 @@ def test_a_changed_setting_changes_the_digest_of_its_section_and_of_no_other(
     assert {name for name in SECTIONS if before[name] != after[name]} == {section}
 
 
-def test_a_section_that_is_none_of_the_seven_has_no_digest(tmp_path):
+def test_a_section_that_is_none_of_the_eight_has_no_digest(tmp_path):
     spec = load_subject(written(tmp_path, RECIPE)).spec
     with pytest.raises(KeyError):
         spec.section_digest("schedule")

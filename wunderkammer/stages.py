@@ -36,6 +36,10 @@ TRAINED_CHECKPOINT = Stage(
 INTERPOLATION_VIDEO = Stage(
     "interpolation_video", "1", sections=("video",), upstreams=("trained_checkpoint",)
 )
+# The last, so that a film is not held up by measures that fail.
+EVALUATION = Stage(
+    "evaluation", "1", sections=("evaluate",), upstreams=("trained_checkpoint", "deduped_shards")
+)
 
 STAGES: tuple[Stage, ...] = (
     RAW_SCRAPE,
@@ -44,6 +48,7 @@ STAGES: tuple[Stage, ...] = (
     DEDUPED_SHARDS,
     TRAINED_CHECKPOINT,
     INTERPOLATION_VIDEO,
+    EVALUATION,
 )
 
 

@@ -19,6 +19,7 @@ from pydantic import ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from wunderkammer.dedupe.params import DedupeParams, PhashParams
+from wunderkammer.gan.evaluation.params import EvaluateParams
 from wunderkammer.gan.params import TrainParams
 from wunderkammer.gan.settings import KINDS_WITH_W, check_train
 from wunderkammer.images.params import DetectParams, FilterParams, NoDetector
@@ -28,7 +29,7 @@ from wunderkammer.sources.params import ScrapeParams
 from wunderkammer.strict_yaml import StrictYamlError, read_mapping
 from wunderkammer.video.params import VideoParams
 
-SECTIONS = ("scrape", "detect", "filter", "dedupe", "shard", "train", "video")
+SECTIONS = ("scrape", "detect", "filter", "dedupe", "shard", "train", "video", "evaluate")
 
 # Kinds that a recipe may name before the code that runs them has landed.
 PLANNED_KINDS: Mapping[str, frozenset[str]] = {
@@ -95,6 +96,7 @@ class SubjectSpec(Params):
     shard: ShardParams
     train: TrainParams
     video: VideoParams = VideoParams()
+    evaluate: EvaluateParams = EvaluateParams()
     schedule: ScheduleParams | None = None
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ CHAIN = [
     "deduped_shards",
     "trained_checkpoint",
     "interpolation_video",
+    "evaluation",
 ]
 
 

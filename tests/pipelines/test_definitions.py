@@ -38,11 +38,10 @@ def test_training_waits_for_the_gpu_pool():
     assert defs.resolve_asset_graph().get(dg.AssetKey("trained_checkpoint")).pools == {"gpu"}
 
 
-def test_every_check_is_partitioned_and_blocking():
-    for check in defs.asset_checks or []:
-        (spec,) = check.check_specs
-        assert spec.blocking
-        assert spec.partitions_def is not None
+def test_every_check_is_partitioned_and_all_but_the_warning_block():
+    specs = [check.check_specs for check in defs.asset_checks or []]
+    assert all(spec.partitions_def is not None for (spec,) in specs)
+    assert [spec.name for (spec,) in specs if not spec.blocking] == ["not_memorised"]
 
 
 def test_loading_leaks_no_warning():

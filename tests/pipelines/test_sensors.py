@@ -6,6 +6,7 @@ import pytest
 from pipelines.partitions import SUBJECTS
 from pipelines.sensors import subject_files_sensor, sync_subjects
 from resources.subjects import SubjectFiles
+from wunderkammer.subject import SECTIONS
 
 
 def tick(instance, cursor=None):
@@ -30,10 +31,7 @@ def test_a_new_file_becomes_a_partition_with_every_section_observed(workplace, i
     result = tick(instance)
     (request,) = result.dynamic_partitions_requests
     assert request.partition_keys == ["corgi"]
-    assert observed(result) == {
-        ("corgi", section)
-        for section in ("scrape", "detect", "filter", "dedupe", "shard", "train", "video")
-    }
+    assert observed(result) == {("corgi", section) for section in SECTIONS}
 
 
 def test_an_edit_is_observed_for_its_section_and_subject_only(workplace, instance):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from evaluation_kit import quilts
 
 from wunderkammer.gan.evaluation import memorisation
 from wunderkammer.gan.evaluation.features import RandomFeatures, features_of
@@ -30,12 +31,6 @@ def points(*values):
 
 def none_of_them(num):
     return np.full(num, -1, np.int64)
-
-
-def quilts(num, *, seed, side=16, cells=4):
-    """Squares of random colours: every picture is another one."""
-    colours = np.random.default_rng(seed).integers(0, 256, (num, 3, cells, cells))
-    return np.kron(colours, np.ones((side // cells, side // cells))).astype(np.uint8)
 
 
 def verdict(fakes, training, embed, *, mirror=False, held_out=None):

@@ -6,6 +6,8 @@ nothing of what people see, so a distance in them is **no claim of quality**.
 Shapes: N pictures, C channels, H rows, W columns, D features.
 """
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -49,17 +51,20 @@ class RandomFeatures(nn.Module):
         return torch.cat(found, dim=1)
 
 
+def exact_kernels() -> AbstractContextManager[None]:
+    """Full float32 and deterministic convolutions on a GPU, whatever is set for the training."""
+    kernels: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return kernels
+
+
 @torch.inference_mode()
 def features_of(images_NCHW: Pictures, network: nn.Module, *, device: torch.device) -> Floats:
-    """What `network` (on `device`) gives for pictures, uint8: float32 [N, D].
-
-    Full float32 and deterministic kernels, so that equal pictures have equal features.
-    """
+    """What `network` (on `device`) gives for pictures, uint8: float32 [N, D]."""
     found = []
     for start in range(0, len(images_NCHW), PICTURES_AT_ONCE):
         block = np.ascontiguousarray(images_NCHW[start : start + PICTURES_AT_ONCE])
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        ):
+        with exact_kernels():
             found.append(network(torch.from_numpy(block).to(device)).float().cpu().numpy())
     return np.concatenate(found)

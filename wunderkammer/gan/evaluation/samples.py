@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from wunderkammer.gan.evaluation.features import exact_kernels
 from wunderkammer.gan.evaluation.pictures import Indices, Pictures
 from wunderkammer.gan.networks.interface import GeneratorNetwork
 
@@ -41,7 +42,8 @@ def draw_pictures(
         if labels_N is not None:
             numbers = torch.from_numpy(labels_N[rows]).to(device)
             labels_NL = functional.one_hot(numbers, generator.num_labels).float()
-        image_NCHW = generator(z_NZ, labels_NL)
+        with exact_kernels():
+            image_NCHW = generator(z_NZ, labels_NL)
         if not bool(image_NCHW.isfinite().all()):
             raise NotFiniteError(
                 f"the generator draws pixels that are not finite (pictures {start} to "
