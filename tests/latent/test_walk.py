@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wunderkammer.latent.walk import keyframes, slerp, walk_frames
+from wunderkammer.latent.walk import keyframes, slerp, walk_frames, walk_labels
 from wunderkammer.video.params import VideoParams
 
 SEEDS = st.integers(0, 2**40)
@@ -137,3 +137,25 @@ def test_keyframes_are_standard_normal() -> None:
 def test_a_walk_needs_two_dimensions() -> None:
     with pytest.raises(ValueError, match="z_dim=1"):
         walk_frames(a_walk(), z_dim=1)
+
+
+@pytest.mark.parametrize("loop", [True, False])
+def test_labels_fade_from_keyframe_to_keyframe(loop: bool) -> None:
+    params = a_walk(loop=loop)
+    blends = walk_labels(params, label_names=("a", "b", "c"))
+    assert blends is not None
+    assert blends.shape == (params.num_frames, 3)
+    assert np.allclose(blends.sum(axis=1), 1.0)
+    assert blends[::7].argmax(axis=1).tolist() == [0, 1, 2, 0]
+    assert np.allclose(blends[::7].max(axis=1), 1.0)
+    assert np.allclose(blends[1], [6 / 7, 1 / 7, 0.0])
+
+
+def test_only_labels_that_are_asked_for_are_passed_and_unknown_ones_refused() -> None:
+    params = a_walk(labels=("c", "a"))
+    blends = walk_labels(params, label_names=("a", "b", "c"))
+    assert blends is not None
+    assert blends[::7].argmax(axis=1).tolist() == [2, 0, 2, 0]
+    assert walk_labels(a_walk(), label_names=()) is None
+    with pytest.raises(ValueError, match="the model has: a, b"):
+        walk_labels(params, label_names=("a", "b"))

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from PIL import Image
 from safetensors.torch import save
 
 from wunderkammer.build import Built, build_stage
-from wunderkammer.gan.networks.params import network_params
-from wunderkammer.gan.networks.stylegan2_generator import Generator
+from wunderkammer.gan.networks.params import StyleGan2Network
+from wunderkammer.gan.networks.stylegan2_generator import StyleGan2Generator
 from wunderkammer.latent.walk import walk_frames
 from wunderkammer.stages import INTERPOLATION_VIDEO
 from wunderkammer.storage.store import Store
@@ -186,14 +187,24 @@ def test_a_cut_film_is_told() -> None:
     assert film_fault(b"nothing", num_frames=1, fps=1, side_px=2) is not None
 
 
-def trained(place, store: Store) -> Subject:
+def trained(place, store: Store, *, labels: tuple[str, ...] = ()) -> Subject:
     """A subject with a checkpoint of an untrained tiny generator."""
     place.write("quilts")
     subject = load_subjects(place.subjects)["quilts"]
     torch.manual_seed(0)
-    network = network_params("tiny", resolution_px=16, channels=3, batch_size=8)
-    tensors = {f"average.{k}": v for k, v in Generator(network).state_dict().items()}
-    config = f'{{"generator": {network.model_dump_json()}}}'.encode()
+    network = StyleGan2Network(
+        resolution_px=16,
+        channels=3,
+        num_labels=len(labels),
+        z_dim=64,
+        w_dim=64,
+        num_mapping_layers=2,
+        channel_base=512,
+        channel_max=64,
+    )
+    tensors = {f"average.{k}": v for k, v in StyleGan2Generator(network).state_dict().items()}
+    description = {"generator": network.model_dump(), "labels": labels}
+    config = json.dumps(description).encode()
     weights = save(tensors)
     record = Record(
         subject="quilts",
@@ -215,6 +226,13 @@ def trained(place, store: Store) -> Subject:
 
 def built(subject: Subject, store: Store, *, force: bool = False) -> Built:
     return build_stage(INTERPOLATION_VIDEO, subject, store=store, builder=render_film, force=force)
+
+
+def test_a_conditional_model_is_filmed_through_its_labels(workplace) -> None:
+    store = Store(str(workplace.data))
+    subject = trained(workplace, store, labels=("log cabin", "star"))
+    draft = built(subject, store).record
+    assert draft.summary.measures["num_frames"] == subject.spec.video.num_frames
 
 
 def test_the_stage_films_the_checkpoint_the_same_way_each_time(workplace) -> None:

@@ -5,6 +5,8 @@ Spherical interpolation after K. Shoemake, "Animating rotation with quaternion c
 K = keyframes, F = frames, T = times, D = latent dimensions.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,6 +36,35 @@ def walk_frames(params: VideoParams, *, z_dim: int) -> npt.NDArray[np.float32]:
     frames_FD = np.concatenate(legs).astype(np.float32)
     assert frames_FD.shape == (params.num_frames, z_dim)
     return frames_FD
+
+
+def walk_labels(
+    params: VideoParams, *, label_names: Sequence[str]
+) -> npt.NDArray[np.float32] | None:
+    """A blend of labels a frame, `[params.num_frames, labels]`, rows summing to 1.
+
+    Keyframe k has the k-th of `params.labels` (or of all labels), over and over; between keyframes
+    one fades into the next. None for a model without labels.
+
+    Raises:
+        ValueError: `params.labels` names one that the model does not have.
+    """
+    unknown = sorted(set(params.labels or ()) - set(label_names))
+    if unknown:
+        raise ValueError(
+            f"video.labels names {', '.join(unknown)}; the model has: "
+            f"{', '.join(label_names) or 'no labels (train.conditional is false)'}"
+        )
+    if not label_names:
+        return None
+    chosen = [label_names.index(name) for name in params.labels or label_names]
+    legs_F, times_F = np.divmod(np.arange(params.num_frames), params.frames_per_leg)
+    stops_K = np.resize(chosen, params.num_keyframes)
+    ends_K = np.roll(stops_K, -1) if params.loop else np.append(stops_K[1:], stops_K[-1])
+    one_hot_LL = np.eye(len(label_names))
+    share_F1 = (times_F / params.frames_per_leg)[:, None]
+    blend_FL = (1 - share_F1) * one_hot_LL[stops_K[legs_F]] + share_F1 * one_hot_LL[ends_K[legs_F]]
+    return blend_FL.astype(np.float32)
 
 
 def keyframes(num_keyframes: int, *, z_dim: int, seed: int) -> Floats:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +19,7 @@ import simplejpeg
 
 from wunderkammer.build import StageInputs
 from wunderkammer.images.contact_sheet import Tile, contact_sheet
-from wunderkammer.latent.walk import walk_frames
+from wunderkammer.latent.walk import walk_frames, walk_labels
 from wunderkammer.params import digest
 from wunderkammer.progress import track
 from wunderkammer.stages import INTERPOLATION_VIDEO, TRAINED_CHECKPOINT
@@ -82,14 +82,16 @@ def render_film(inputs: StageInputs) -> Draft:
 
     record = inputs.upstreams[TRAINED_CHECKPOINT.name]
     start = perf_counter()
-    config = json.loads(inputs.versions.read(record, "checkpoint.json"))["generator"]
-    generator = load_generator(inputs.versions.read(record, "checkpoint.safetensors"), config)
+    description = json.loads(inputs.versions.read(record, "checkpoint.json"))
+    tensors = inputs.versions.read(record, "checkpoint.safetensors")
+    generator = load_generator(tensors, description["generator"])
     device = best_device()
     loaded_s = perf_counter() - start
     log.info("%s: rendering on %s", inputs.subject.name, device)
     draft = film_of(
         generator.to(device),
         inputs.subject.spec.video,
+        label_names=description["labels"],
         subject=inputs.subject.name,
         device=str(device),
     )
@@ -98,8 +100,15 @@ def render_film(inputs: StageInputs) -> Draft:
     return Draft(draft.data_version, summary, files=draft.files)
 
 
-def film_of(painter: "Painter", params: VideoParams, *, subject: str, device: str) -> Draft:
-    """The film of a generator that is on `device` already.
+def film_of(
+    painter: "Painter",
+    params: VideoParams,
+    *,
+    label_names: Sequence[str] = (),
+    subject: str,
+    device: str,
+) -> Draft:
+    """The film of a generator that is on `device` already; with labels if it was trained with them.
 
     The data version hashes the frames as they were drawn and how they are encoded, not the file,
     so that another release of ffmpeg makes no new version.
@@ -113,7 +122,11 @@ def film_of(painter: "Painter", params: VideoParams, *, subject: str, device: st
     reel = _Reel(params)
     start = perf_counter()
     drawn = drawn_frames(
-        painter, latents_FZ, truncation_psi=params.truncation_psi, device=torch.device(device)
+        painter,
+        latents_FZ,
+        labels_FL=walk_labels(params, label_names=label_names),
+        truncation_psi=params.truncation_psi,
+        device=torch.device(device),
     )
     shown = track(reel.record(drawn), total=params.num_frames, what=f"{subject}: frames", log=log)
     with tempfile.TemporaryDirectory() as folder:

@@ -37,7 +37,7 @@ class Painter(Protocol):
 
     @property
     def mapping(self) -> Callable[..., Tensor]:
-        """`(z_NZ, truncation_psi=...)` to w."""
+        """`(z_NZ, labels_NL, truncation_psi=...)` to w; no labels for a model without."""
         ...
 
     @property
@@ -55,6 +55,7 @@ def drawn_frames(
     painter: Painter,
     latents_FZ: npt.NDArray[np.float32],
     *,
+    labels_FL: npt.NDArray[np.float32] | None = None,
     truncation_psi: float,
     device: torch.device,
 ) -> Iterator[Frame]:
@@ -67,33 +68,41 @@ def drawn_frames(
         NotFiniteError: a frame holds NaN or infinity.
     """
     for start in range(0, len(latents_FZ), BATCH_SIZE):
-        batch_NZ = latents_FZ[start : start + BATCH_SIZE]
-        num_missing = BATCH_SIZE - len(batch_NZ)
-        full_NZ = np.concatenate([batch_NZ, np.repeat(batch_NZ[-1:], num_missing, axis=0)])
-        z_NZ = torch.from_numpy(full_NZ).to(device)
-        frames_NHWC = _drawn(painter, z_NZ, truncation_psi=truncation_psi)
+        num = min(BATCH_SIZE, len(latents_FZ) - start)
+        inputs = [
+            torch.from_numpy(_full_batch(rows, start)).to(device)
+            for rows in (latents_FZ, labels_FL)
+            if rows is not None
+        ]
+        frames_NHWC = _drawn(painter, inputs, truncation_psi=truncation_psi)
         if frames_NHWC is None:
             raise NotFiniteError(
                 f"the generator draws pixels that are not finite (frames {start} to "
-                f"{start + len(batch_NZ) - 1}); its training has diverged, lower "
+                f"{start + num - 1}); its training has diverged, lower "
                 f"train.learning_rate or raise train.r1_gamma and train again"
             )
-        yield from frames_NHWC[: len(batch_NZ)]
+        yield from frames_NHWC[:num]
+
+
+def _full_batch(rows_FD: npt.NDArray[np.float32], start: int) -> npt.NDArray[np.float32]:
+    """A batch of rows; the last one again where there are no more, so that all are as large."""
+    numbers = np.minimum(np.arange(start, start + BATCH_SIZE), len(rows_FD) - 1)
+    return rows_FD[numbers]
 
 
 @torch.inference_mode()
 def _drawn(
-    painter: Painter, z_NZ: Tensor, *, truncation_psi: float
+    painter: Painter, inputs: list[Tensor], *, truncation_psi: float
 ) -> npt.NDArray[np.uint8] | None:
     with torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     ):
-        w = painter.mapping(z_NZ, truncation_psi=truncation_psi)
+        w = painter.mapping(*inputs, truncation_psi=truncation_psi)
         image_NCHW = painter.synthesis(w, noise_mode="const")
     if not bool(image_NCHW.isfinite().all()):
         return None
     levels_NCHW = ((image_NCHW + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     num_samples, _, height, width = levels_NCHW.shape
-    rgb_NCHW = levels_NCHW.expand(num_samples, 3, height, width)
+    rgb_NCHW = levels_NCHW[:, :3].expand(num_samples, 3, height, width)
     frames_NHWC: npt.NDArray[np.uint8] = rgb_NCHW.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return frames_NHWC

@@ -11,6 +11,7 @@ class VideoParams(Params):
     """A walk through seeded latents: a looping one has a leg a keyframe, else one less.
 
     Frames are `side_px` on a side (the model's resolution, enlarged by whole factors, if unset).
+    A conditional model goes from label to label, one a keyframe: `labels`, or else all of them.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0
@@ -20,6 +21,7 @@ class VideoParams(Params):
     loop: bool = True
     truncation_psi: Annotated[float, Field(gt=0, le=2)] = 0.7
     side_px: Annotated[int, Field(ge=16, le=4096, multiple_of=2)] | None = None
+    labels: tuple[str, ...] | None = None
     crf: Annotated[int, Field(ge=0, le=51)] = 18
 
     @property
