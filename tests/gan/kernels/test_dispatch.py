@@ -63,6 +63,12 @@ def test_the_plain_operations_do_not_differ_from_themselves():
     assert find_difference(PLAIN, CPU) is None
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_the_first_use_may_be_without_gradients(mode):
+    with mode():
+        assert find_difference(PLAIN, CPU) is None
+
+
 def test_a_wrong_value_is_found():
     def shifted(x, *arguments):
         return PLAIN.filters.correlate(x, *arguments) + 0.1

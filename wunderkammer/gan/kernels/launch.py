@@ -81,14 +81,10 @@ def activate_backward(
     num_blocks = tile.blocks[0]
     span = tile.blocks[1] * tile.num_channels if wanted.noise else tile.num_channels
 
-    def empty(is_wanted: bool, *shape: int) -> Tensor | None:
-        options = {"dtype": wide(gradient.dtype), "device": gradient.device}
-        return torch.empty(shape, **options) if is_wanted else None  # type: ignore[call-overload]
-
     x_gradient = torch.empty_like(gradient) if wanted.x else None
-    scale_sums = empty(wanted.scale, num, num_blocks, channels)
-    bias_sums = empty(wanted.bias, num, num_blocks, channels)
-    noise_sums = empty(wanted.noise, num, 1, height, width)
+    scale_sums = _empty(wanted.scale, gradient, num, num_blocks, channels)
+    bias_sums = _empty(wanted.bias, gradient, num, num_blocks, channels)
+    noise_sums = _empty(wanted.noise, gradient, num, 1, height, width)
     _launch(
         triton_kernels.activate_backward,
         (num_blocks, 1 if wanted.noise else tile.blocks[1], num),
@@ -102,6 +98,12 @@ def activate_backward(
         None if bias_sums is None else bias_sums.sum(dim=(0, 1)),
         noise_sums,
     )
+
+
+def _empty(is_wanted: bool, like: Tensor, *shape: int) -> Tensor | None:
+    if not is_wanted:
+        return None
+    return torch.empty(shape, dtype=wide(like.dtype), device=like.device)
 
 
 def correlate(

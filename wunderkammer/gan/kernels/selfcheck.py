@@ -38,6 +38,7 @@ CASES = (
 _Operation = Callable[[Kernels, list[Tensor]], Tensor]
 
 
+@torch.inference_mode(False)  # the first use on a device may be a mere drawing of samples
 def find_difference(
     kernels: Kernels,
     device: torch.device,
