@@ -61,10 +61,11 @@ def walk_labels(
     legs_F, times_F = np.divmod(np.arange(params.num_frames), params.frames_per_leg)
     stops_K = np.resize(chosen, params.num_keyframes)
     ends_K = np.roll(stops_K, -1) if params.loop else np.append(stops_K[1:], stops_K[-1])
-    one_hot_LL = np.eye(len(label_names))
-    share_F1 = (times_F / params.frames_per_leg)[:, None]
-    blend_FL = (1 - share_F1) * one_hot_LL[stops_K[legs_F]] + share_F1 * one_hot_LL[ends_K[legs_F]]
-    return blend_FL.astype(np.float32)
+    one_hot_LL = np.eye(len(label_names), dtype=np.float32)
+    share_F1 = (times_F / params.frames_per_leg).astype(np.float32)[:, None]
+    blend_FL: npt.NDArray[np.float32] = one_hot_LL[stops_K[legs_F]] * (1 - share_F1)
+    blend_FL += one_hot_LL[ends_K[legs_F]] * share_F1
+    return blend_FL
 
 
 def keyframes(num_keyframes: int, *, z_dim: int, seed: int) -> Floats:
