@@ -13,9 +13,9 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from wunderkammer.gan.kernels import filters
+from wunderkammer.gan.kernels.convolution import convolve
 from wunderkammer.gan.kernels.implementation import PLAIN, Kernels
 from wunderkammer.gan.kernels.plain import Activation
 from wunderkammer.gan.kernels.selfcheck import find_difference
@@ -61,9 +61,9 @@ def conv_act(
     """A convolution, then the activation of it plus bias, [N, O, H, W], in the type of x."""
     if fused_or_plain(x_NIHW.device) is PLAIN:  # there the convolution adds the bias at no cost
         bias = None if bias_O is None else bias_O.to(x_NIHW.dtype)
-        y = functional.conv2d(x_NIHW, weight_OIKK, bias, stride=stride, padding=padding)
+        y = convolve(x_NIHW, weight_OIKK, bias, stride=stride, padding=padding)
         return bias_act(y, activation=activation)
-    y = functional.conv2d(x_NIHW, weight_OIKK, stride=stride, padding=padding)
+    y = convolve(x_NIHW, weight_OIKK, stride=stride, padding=padding)
     if bias_O is None and activation == LINEAR:
         return y
     return bias_act(y, bias_C=bias_O, activation=activation)

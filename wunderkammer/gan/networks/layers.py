@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wunderkammer.gan.draws import Draws
+from wunderkammer.gan.kernels.convolution import convolve, convolve_transposed
 from wunderkammer.gan.kernels.dispatch import LINEAR, bias_act, conv_act
 from wunderkammer.gan.kernels.plain import Activation
 from wunderkammer.gan.networks.fir import blur
@@ -165,13 +166,16 @@ class ModulatedConv(nn.Module):
             # Sums stay below the largest number, and demodulation takes both scales back.
             weight = weight / weight.abs().amax(dim=(1, 2, 3), keepdim=True) / self._fan_root()
             style_NI = style_NI / style_NI.abs().amax(dim=1, keepdim=True)
-        scale_NO = demodulation(style_NI, weight) if self.demodulate else None
-        scale = None if scale_NO is None else scale_NO[:, :, None, None]
+        scale = None
+        if self.demodulate:
+            # The zeros that `up` puts in between take three quarters of the sum.
+            gain = 4.0 if self.up else 1.0
+            scale = (demodulation(style_NI, weight) * gain)[:, :, None, None]
         x = x_NIHW * style_NI.to(x_NIHW.dtype)[:, :, None, None]
         weight = weight.to(x.dtype)
         if self.up:
-            return functional.conv_transpose2d(x, weight.transpose(0, 1) * 4.0, stride=2), scale
-        return functional.conv2d(x, weight, padding=weight.shape[-1] // 2), scale
+            return convolve_transposed(x, weight.transpose(0, 1), stride=2), scale
+        return convolve(x, weight, padding=weight.shape[-1] // 2), scale
 
     def _fan_root(self) -> float:
         return math.sqrt(self.weight[0].numel())
