@@ -156,6 +156,18 @@ def test_settings_given_by_place_are_found():
     assert taken(checkpoint(G_ema=made)).networks.z_dim == 6
 
 
+def test_settings_of_the_synthesis_are_found_among_the_others():
+    kwargs = {"z_dim": 6, "c_dim": 0, "w_dim": 5, "img_resolution": 16, "img_channels": 3}
+    flat = {"channel_base": 64, "channel_max": 7, "fused_modconv_default": "inference_only"}
+    made = network(
+        "Generator",
+        generator_weights(),
+        kwargs={**kwargs, **flat, "mapping_kwargs": {"num_layers": 2}},
+    )
+    whole = taken(whole_checkpoint(), generator_only=True)
+    assert taken(checkpoint(G_ema=made)).networks == whole.networks
+
+
 def test_the_generator_alone_is_taken_when_asked():
     whole = taken(whole_checkpoint())
     alone = taken(whole_checkpoint(), generator_only=True)
@@ -199,7 +211,7 @@ def of_both(**more):
         (of_generator(img_resolution=2048), "img_resolution=2048"),
         (of_generator(img_channels=2), "img_channels=2; we have 1, 3, 4"),
         (of_generator(mapping_kwargs=None), "mapping_kwargs=None"),
-        (of_generator(extra=1), "Generator has settings that we do not know: 'extra'"),
+        (of_generator(extra=1), "settings that we do not know: 'extra'"),
         (of_both(architecture="skip"), "architecture='skip'; we have 'resnet', 'orig' only"),
         (of_both(cmap_dim=3), "cmap_dim=3"),
         (of_both(epilogue_kwargs={"mbstd_num_channels": 2}), "mbstd_num_channels=2"),

@@ -584,6 +584,13 @@ def test_a_tensorflow_pickle_is_sent_to_the_tool_that_converts_it():
         parse(pickled(group(network_class + b")\x81}b", NONE, NONE)))
 
 
+def test_a_file_of_numpy_arrays_is_told_to_be_of_other_networks():
+    kind = name("numpy", "ndarray")
+    made = name("numpy._core.multiarray", "_reconstruct") + group(kind, group(), raw(b"b")) + b"R"
+    with pytest.raises(UnsupportedNetworkError, match="as StyleGAN3 networks do"):
+        parse(with_kwargs(made))
+
+
 def test_another_version_of_the_format_is_refused():
     with pytest.raises(UnsupportedNetworkError, match="another version of the format than 6"):
         parse(checkpoint(G_ema=module("Generator", version=7)))

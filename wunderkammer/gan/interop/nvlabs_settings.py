@@ -72,6 +72,11 @@ class Settings:
             raise self._refuse(name, value, "settings by name")
         return Settings(f"{self._where}.{name}", value)
 
+    def rest(self, more: "Settings") -> "Settings":
+        """Those that are left, and `more`."""
+        values, self._values = self._values, {}
+        return Settings(more._where, {**values, **more._values})
+
     def ignore(self, *names: str) -> None:
         """Settings of speed alone."""
         for name in names:
@@ -154,8 +159,9 @@ def generator_settings(network: PickledNetwork) -> tuple[dict[str, Any], float]:
         "w_dim": settings.count("w_dim"),
         **_picture(settings),
     }
-    mapping, synthesis = settings.within("mapping_kwargs"), settings.within("synthesis_kwargs")
-    settings.close()
+    mapping = settings.within("mapping_kwargs")
+    # The StyleGAN2 of StyleGAN3's repository has these among the others.
+    synthesis = settings.rest(settings.within("synthesis_kwargs"))
     depth, rate = _layers(mapping, default=8, width=fields["w_dim"], low=1)
     fields |= {"num_mapping_layers": depth, **_channels(synthesis)}
     synthesis.only("architecture", "skip")

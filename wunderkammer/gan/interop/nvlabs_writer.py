@@ -37,7 +37,10 @@ except ImportError:
 
 class _Rebuilt(torch.nn.Module):
     def __setstate__(self, state):
-        network = self.kind(*state["_init_args"], **state["_init_kwargs"])
+        settings = dict(state["_init_kwargs"])
+        if networks.__name__.endswith("networks_stylegan2"):
+            settings.update(settings.pop("synthesis_kwargs", {}))
+        network = self.kind(**settings)
         filters = {name for name in network.state_dict() if name.endswith("resample_filter")}
         found = network.load_state_dict(state["_parameters"], strict=False)
         wrong = set(found.missing_keys) - filters | set(found.unexpected_keys)

@@ -157,6 +157,9 @@ def _vocabulary(budget: Budget) -> Vocabulary:
         Global("collections", "OrderedDict"): _ordered_dict,
         Global("builtins", "set"): _set,
         Global("dnnlib.tflib.network", "Network"): None,
+        Global("numpy.core.multiarray", "_reconstruct"): _refuse_arrays,
+        Global("numpy._core.multiarray", "_reconstruct"): _refuse_arrays,
+        Global("numpy", "ndarray"): None,
         **tensor_calls(budget),
     }
     classes = {
@@ -190,6 +193,12 @@ def _refuse_tensorflow() -> Value:
     raise UnsupportedNetworkError(
         "a pickle of the TensorFlow version; convert it first with the reference's own tool: "
         "python legacy.py --source old.pkl --dest new.pkl"
+    )
+
+
+def _refuse_arrays(_: tuple[Value, ...]) -> Value:
+    raise UnsupportedNetworkError(
+        "holds numpy arrays, as StyleGAN3 networks do; StyleGAN2 networks are taken only"
     )
 
 
