@@ -51,30 +51,34 @@ def numbers():
 
     def of(state):
         _, tensors = capture(state)
-        return np.concatenate([tensors[name].ravel().astype(float) for name in sorted(tensors)])
+        return np.concatenate([tensors[name].ravel().astype("f4") for name in sorted(tensors)])
 
     return of
 
 
 @pytest.fixture
-def two_modes():
-    """Red over blue, or green over yellow, with a little noise: uint8 [128, 3, 16, 16]."""
+def halves():
+    """From red over blue to green over yellow, with a little noise: uint8 [128, 3, 16, 16]."""
     random = np.random.default_rng(0)
-    colours = np.array([[[220, 60, 60], [40, 40, 160]], [[60, 200, 80], [230, 220, 60]]])
-    images = colours[random.integers(0, 2, 128)].transpose(0, 2, 1)[..., None]
-    images = images.repeat(8, axis=2).repeat(16, axis=3)
+    ends = np.array([[[220, 60, 60], [40, 40, 160]], [[60, 200, 80], [230, 220, 60]]])
+    share = random.random((128, 1, 1))
+    colours = ends[0] * share + ends[1] * (1.0 - share)
+    images = colours.transpose(0, 2, 1)[..., None].repeat(8, axis=2).repeat(16, axis=3)
     return (images + random.normal(0, 5, images.shape)).clip(0, 255).astype(np.uint8)
 
 
 @pytest.fixture
 def distance():
-    """Mean distance of two sets of images over random projections of their pixels."""
+    """Mean distance of drawn images from the pictures over random projections of their pixels."""
 
-    def between(fakes_NCHW, reals_NCHW):
+    def of(state):
         random = torch.Generator().manual_seed(0)
-        directions = torch.randn(fakes_NCHW[0].numel(), 64, generator=random)
+        real_NCHW = torch.from_numpy(state.loader.data.images_NCHW).float() / 127.5 - 1.0
+        z_NZ = torch.randn(len(real_NCHW), state.method.generator.z_dim, generator=random)
+        directions = torch.randn(real_NCHW[0].numel(), 64, generator=random)
         directions /= directions.norm(dim=0)
-        fakes, reals = (x.flatten(1) @ directions for x in (fakes_NCHW, reals_NCHW))
-        return float((fakes.sort(dim=0).values - reals.sort(dim=0).values).abs().mean())
+        drawn_NCHW = state.method.average(z_NZ).detach()
+        drawn, real = (x.flatten(1) @ directions for x in (drawn_NCHW, real_NCHW))
+        return float((drawn.sort(dim=0).values - real.sort(dim=0).values).abs().mean())
 
-    return between
+    return of
