@@ -468,6 +468,7 @@ def test_the_modules_that_read_can_neither_run_nor_import_anything():
     [
         ({"operations": 50}, "more than 50 operations"),
         ({"open_marks": 3}, "more than 3 marks"),
+        ({"name_length": 5}, "a name of 6 letters; limit 5"),
         ({"values": 3}, "more than 3 values"),
         ({"depth": 0}, "0 levels"),
         ({"tensor_elements": 5}, "6 elements; limit 5"),

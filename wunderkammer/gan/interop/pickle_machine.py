@@ -35,7 +35,7 @@ class Limits:
     """What an honest checkpoint stays far below.
 
     A full StyleGAN2-ADA file of 1024 px has 365 MB, 30 million numbers a network, and takes about
-    60,000 operations.
+    65,000 operations.
     """
 
     file_bytes: int = 4 * 2**30
@@ -43,6 +43,7 @@ class Limits:
     open_marks: int = 256
     depth: int = 32
     values: int = 200_000
+    name_length: int = 128
     tensor_elements: int = 2**28
     total_elements: int = 2**30
 

@@ -265,16 +265,26 @@ def _gather(meta: dict[str, Value], prefix: str, found: _Found, *, depth: int) -
     for kind in ("_parameters", "_buffers"):
         for name, tensor in _part(state, kind, dict).items():
             if tensor is not None:
-                _keep(prefix + name, tensor, found, depth=depth)
+                _keep(_joined(prefix, name, found), tensor, found, depth=depth)
     for name, module in _part(state, "_modules", dict).items():
         if module is not None:
-            _gather(_inner(name, module), f"{prefix}{name}.", found, depth=depth + 1)
+            inside = _joined(prefix, name, found) + "."
+            _gather(_inner(name, module), inside, found, depth=depth + 1)
 
 
 def _inner(name: str, module: Value) -> dict[str, Value]:
     if not isinstance(module, _Module):
         raise UnreadablePickleError(f"the part {name[:80]!r} of a network is {describe(module)}")
     return _meta(module)
+
+
+def _joined(prefix: str, name: str, found: _Found) -> str:
+    """Dotted names are made anew for each part: long ones would fill the memory."""
+    if len(name) > found.limits.name_length:
+        raise HostilePickleError(
+            f"a part has a name of {len(name)} letters; limit {found.limits.name_length}"
+        )
+    return prefix + name
 
 
 def _keep(name: str, tensor: Value, found: _Found, *, depth: int) -> None:
