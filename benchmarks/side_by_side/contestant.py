@@ -81,6 +81,10 @@ class LazyLoop:
             "D": self._adam("D", numbers.discriminator_rate, setting.intervals.get("D reg")),
         }
         self.num_images = 0
+        # As the reference sets them; they mean nothing on a CPU.
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
         for network in self.networks.values():
             network.requires_grad_(False)
 

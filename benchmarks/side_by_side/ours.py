@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import deterministic
 
 from benchmarks.side_by_side.contestant import Mark, load_state
 from benchmarks.side_by_side.setting import Setting
+from wunderkammer.gan.networks.precision import Block, set_precision
 from wunderkammer.gan.networks.stylegan2_generator import StyleGan2Generator
-from wunderkammer.gan.train import keep_freed_memory
+from wunderkammer.gan.train import keep_freed_memory, set_up
 from wunderkammer.gan.training.loader import TrainingImages
 from wunderkammer.gan.training.loop import new_state
 from wunderkammer.gan.training.phases import Means, Phase
@@ -29,6 +30,7 @@ class Ours:
     def __init__(self, setting: Setting) -> None:
         device = torch.device(setting.device)
         keep_freed_memory()
+        set_up(device, is_deterministic=False)
         torch.use_deterministic_algorithms(device.type == "cpu")
         deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         data = TrainingImages(setting.images())
@@ -37,7 +39,7 @@ class Ours:
         assert isinstance(method.generator, StyleGan2Generator)
         self.generator = method.generator
         self.discriminator = method.discriminator
-        self.remark = f"precision {setting.precision}"
+        self.remark = f"{_types(method.generator)} in the highest resolutions"
         self._mark: Mark | None = None
         vars(method)["phases"] = tuple(self._marking(phase) for phase in method.phases)
 
@@ -57,8 +59,13 @@ class Ours:
         mark("rest")
 
     def load(self, generator: dict[str, Tensor], discriminator: dict[str, Tensor]) -> None:
-        load_state(self.generator, generator)
-        load_state(self.discriminator, discriminator)
+        """Take weights, and from now on compute in 32 bits: they are to be compared."""
+        for network, values in (
+            (self.generator, generator),
+            (self.discriminator, discriminator),
+        ):
+            load_state(network, values)
+            set_precision(network, None)
 
     def generate(self, z_NZ: Tensor) -> tuple[Tensor, Tensor]:
         synthesis = self.generator.synthesis
@@ -69,3 +76,8 @@ class Ours:
     def score(self, images_NCHW: Tensor) -> Tensor:
         scores_N: Tensor = self.discriminator(images_NCHW)
         return scores_N
+
+
+def _types(network: nn.Module) -> str:
+    found = {b.dtype for b in network.modules() if isinstance(b, Block)} - {None}
+    return ", ".join(str(dtype).removeprefix("torch.") for dtype in found) or "float32"

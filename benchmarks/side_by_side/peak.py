@@ -1,43 +1,64 @@
-"""What the device can do: the rate of a large matrix product, and the time that a training needs.
+"""What the device can do: the rate of its fastest large operation, and the floor it makes.
 
 The floor is that of `wunderkammer.gan.flops` at this rate.
 """
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from benchmarks.side_by_side.setting import Setting
 from wunderkammer.gan.flops import stylegan2_image_flops
 
 NUM_LOW_PRECISION = 4  # resolutions
-_SIDE = {"cpu": 2048, "cuda": 8192}
-_REPEATS = {"cpu": 3, "cuda": 20}
+BITS_32, BITS_16 = "in 32 bits", "in 16 bits"
+_SIDE = {"cpu": 1024, "cuda": 8192}
+_IMAGES = {"cpu": 4, "cuda": 64}  # of 512 channels, 32 px
+_REPEATS = 20
 
 
-def matmul_rates(device: torch.device) -> dict[str, float]:
-    """FLOP/s by type of number: float32 on a CPU, bfloat16 and TF32 on a GPU."""
-    if device.type == "cpu":
-        return {"float32": _rate(device, torch.float32)}
-    before = torch.backends.cuda.matmul.allow_tf32
+def peak_rates(device: torch.device) -> dict[str, float]:
+    """FLOP/s of a large matrix product or 3 by 3 convolution, whichever is faster.
+
+    16 bits are bfloat16; 32 are float32 on a CPU and TF32 on a GPU.
+    """
     torch.backends.cuda.matmul.allow_tf32 = True
-    rates = {"tf32": _rate(device, torch.float32), "bfloat16": _rate(device, torch.bfloat16)}
-    torch.backends.cuda.matmul.allow_tf32 = before
-    return rates
+    torch.backends.cudnn.allow_tf32 = True
+    with torch.no_grad():
+        return {
+            BITS_32: _rate(device, torch.float32),
+            BITS_16: _rate(device, torch.bfloat16),
+        }
 
 
 def _rate(device: torch.device, dtype: torch.dtype) -> float:
-    side = _SIDE[device.type]
     random = torch.Generator(device).manual_seed(0)
-    a, b = (torch.randn(side, side, generator=random, device=device).to(dtype) for _ in range(2))
+
+    def draw(*sizes: int) -> Tensor:
+        drawn = torch.randn(sizes, generator=random, device=device).to(dtype)
+        return drawn.contiguous(memory_format=torch.channels_last) if len(sizes) == 4 else drawn
+
+    side, num = _SIDE[device.type], _IMAGES[device.type]
+    a, b = draw(side, side), draw(side, side)
+    x, weight = draw(num, 512, 32, 32), draw(512, 512, 3, 3)
+    product = 2.0 * side**3 / _fastest_s(device, lambda: torch.mm(a, b))
+    flops = 2.0 * x[0, 0].numel() * num * weight.numel()
+    return max(product, flops / _fastest_s(device, lambda: functional.conv2d(x, weight, padding=1)))
+
+
+def _fastest_s(device: torch.device, run: Callable[[], Any]) -> float:
     fastest = float("inf")
-    for _ in range(_REPEATS[device.type]):
+    for _ in range(_REPEATS):
         _wait(device)
         start_s = time.perf_counter()
-        torch.mm(a, b)
+        run()
         _wait(device)
         fastest = min(fastest, time.perf_counter() - start_s)
-    return 2.0 * side**3 / fastest
+    return fastest
 
 
 def _wait(device: torch.device) -> None:
@@ -46,15 +67,13 @@ def _wait(device: torch.device) -> None:
 
 
 def floor_s_per_kimg(setting: Setting, rates: dict[str, float]) -> float:
-    """Seconds that 1,000 images take where nothing but matrix products takes time.
+    """Seconds that 1,000 images take where nothing but multiply-adds takes time.
 
-    On a GPU the four highest resolutions count at the rate of bfloat16, those below at TF32's.
+    The four highest resolutions count in 16 bits where that is faster, those below in 32.
     """
     numbers = setting.numbers
-    flops = stylegan2_image_flops(numbers)
-    if "float32" in rates:
-        return 1000.0 * flops / rates["float32"]
     low_px = max(numbers.network.resolution_px // 2**NUM_LOW_PRECISION, 4)
     below = numbers.network.model_copy(update={"resolution_px": low_px})
     low_flops = stylegan2_image_flops(numbers.model_copy(update={"network": below}))
-    return 1000.0 * ((flops - low_flops) / rates["bfloat16"] + low_flops / rates["tf32"])
+    high_flops = stylegan2_image_flops(numbers) - low_flops
+    return 1000.0 * (high_flops / max(rates.values()) + low_flops / rates[BITS_32])

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.side_by_side.check import fingerprint
 from benchmarks.side_by_side.contestant import Contestant
-from benchmarks.side_by_side.peak import matmul_rates
+from benchmarks.side_by_side.peak import peak_rates
 from benchmarks.side_by_side.setting import Setting
 
 OURS, STAND_IN, REFERENCE = "ours", "stand-in", "reference"
@@ -31,7 +31,7 @@ def serve(connection: Connection, name: str, setting: Setting, checkout: Path | 
         "fingerprint": lambda folder: _fingerprint(contestant, setting, folder),
         "round": lambda num_steps: run_round(contestant, setting, num_steps),
         "memory": lambda _: peak_memory_mb(setting),
-        "matmul": lambda _: matmul_rates(torch.device(setting.device)),
+        "peak": lambda _: peak_rates(torch.device(setting.device)),
     }
     while (message := connection.recv()) is not None:
         question, argument = message

@@ -9,7 +9,7 @@ import torch
 from benchmarks.side_by_side import referee
 from benchmarks.side_by_side.check import fingerprint
 from benchmarks.side_by_side.ours import Ours
-from benchmarks.side_by_side.peak import floor_s_per_kimg
+from benchmarks.side_by_side.peak import BITS_16, BITS_32, floor_s_per_kimg
 from benchmarks.side_by_side.referee import Comparison, Timing, compare
 from benchmarks.side_by_side.reference import Reference
 from benchmarks.side_by_side.setting import Setting
@@ -108,7 +108,7 @@ def test_a_contestant_that_computes_something_else_is_refused():
 
 
 def test_a_phase_counts_as_often_as_it_is_due(timings):
-    comparison = Comparison(SMALL, timings, {"float32": 1e12})
+    comparison = Comparison(SMALL, timings, {BITS_32: 1e12})
     # 2 + 4 / 4 + 3 + 16 / 16 + 1 seconds for 8 images
     assert comparison.s_per_kimg(timings[0].wall_s) == pytest.approx(1000)
     assert comparison.s_per_kimg(timings[1].wall_s) == pytest.approx(500)
@@ -122,12 +122,12 @@ def test_the_floor_of_a_gpu_counts_the_highest_resolutions_at_the_faster_rate(
     preset, resolution_px, s_per_kimg
 ):
     setting = Setting(preset, resolution_px, "cuda")
-    floor = floor_s_per_kimg(setting, {"bfloat16": 790e12, "tf32": 395e12})
+    floor = floor_s_per_kimg(setting, {BITS_16: 790e12, BITS_32: 395e12})
     assert floor == pytest.approx(s_per_kimg, rel=0.02)
 
 
 def test_the_table_tells_the_pace_of_each_and_the_ratios(timings):
-    text = section("Training on X", [Comparison(SMALL, timings, {"float32": 1e12})], command="run")
+    text = section("Training on X", [Comparison(SMALL, timings, {BITS_32: 1e12})], command="run")
     lines = text.splitlines()
     assert lines[0] == "## Training on X"
     assert any(line.startswith("| stand-in | 1000 | 1000 | 1 | 200 |") for line in lines)
@@ -156,5 +156,5 @@ def test_contestants_take_turns_in_processes_of_their_own():
     )
     assert [timing.name for timing in result.timings] == ["stand-in", "ours"]
     assert all(min(t.wall_s.values()) > 0 and t.memory_mb > 100 for t in result.timings)
-    assert result.rates["float32"] > 1e8
+    assert result.rates[BITS_32] > 1e8
     assert said[-1].endswith("same weights give the same losses and gradients in all")
