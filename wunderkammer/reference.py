@@ -19,9 +19,22 @@ def settings_reference() -> str:
     """Markdown: for each section and kind its purpose, and a table of its settings."""
     lines: list[str] = []
     for section in (*SECTIONS, "schedule"):
-        for model in models_in(SubjectSpec.model_fields[section].annotation):
-            lines += _model_lines(section, model)
+        for name, model in _models(section, SubjectSpec.model_fields[section]):
+            lines += _model_lines(name, model)
     return "\n".join(lines) + "\n"
+
+
+def _models(name: str, field: FieldInfo) -> Iterator[tuple[str, type[Params]]]:
+    """The models that a section may be, then those of its own sections, each once."""
+    models = models_in(field.annotation)
+    yield from ((name, model) for model in models)
+    inner = {
+        found: None
+        for outer in models
+        for key, part in outer.model_fields.items()
+        for found in _models(f"{name}.{key}", part)
+    }
+    yield from inner
 
 
 def _model_lines(section: str, model: type[Params]) -> list[str]:

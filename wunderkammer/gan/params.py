@@ -4,11 +4,11 @@ What a recipe leaves out comes from the preset that `network` names, or is worke
 resolution; `wunderkammer.gan.settings` does both.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from wunderkammer.gan.augment.params import AugmentParams, NoAugment
+from wunderkammer.gan.augment.params import AugmentParams, NoAugment, check_mirror
 from wunderkammer.params import Params
 
 Positive = Annotated[float, Field(gt=0)]
@@ -89,6 +89,11 @@ class _Training(Params):
     keep_best: Annotated[int, Field(ge=0)] = 1
     publish: Literal["last", "best"] = "last"
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _mirror_allowed(self) -> Self:
+        check_mirror(self.augment, mirror=self.mirror)
+        return self
 
 
 class StyleGan2Params(_Training):

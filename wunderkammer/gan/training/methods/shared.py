@@ -109,4 +109,4 @@ class Augmenter:
         )
         is_due = self._sums[3] >= interval
         self.p.copy_(torch.where(is_due, moved, self.p))
-        self._sums.mul_(torch.where(is_due, 0.0, 1.0))
+        self._sums.copy_(torch.where(is_due, 0.0, self._sums))
