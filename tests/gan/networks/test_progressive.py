@@ -201,3 +201,17 @@ def test_half_precision_in_the_large_blocks_is_near_the_full_one():
         assert half.dtype == torch.float32
         assert not torch.equal(whole, half)
         assert (whole - half).abs().max() < 0.05 * whole.abs().max()
+
+
+def test_layers_are_counted_from_the_image():
+    discriminator = ProgressiveDiscriminator(network(8))
+    names = {module: name for name, module in discriminator.named_modules()}
+    assert [names[layer] for layer in discriminator.layers_from_image()] == [
+        "from_images.1",
+        "blocks.0.conv",
+        "blocks.0.conv_down",
+        "from_images.0",
+        "conv",
+        "dense",
+        "score",
+    ]

@@ -47,8 +47,7 @@ def test_networks_for_ffhq_256_have_as_many_weights_as_in_the_paper():
     widths = {4: 768, 8: 768, 16: 768, 32: 768, 64: 384, 128: 192, 256: 96}
     features = {str(side): width for side, width in widths.items()}
     params = R3ganNetwork(resolution_px=256, channels=3, z_dim=64, features_by_side=features)
-    with torch.device("meta"):
-        networks = R3ganGenerator(params), R3ganDiscriminator(params)
+    networks = R3ganGenerator(params), R3ganDiscriminator(params)
     millions = [sum(p.numel() for p in n.parameters()) / 1e6 for n in networks]
     assert millions == pytest.approx([23.06, 23.01], abs=0.005)
 
@@ -62,7 +61,7 @@ def test_blocks_begin_as_the_identity_and_inner_weights_smaller_the_more_blocks_
                 x = torch.randn(2, block.layers[0].weight.shape[1], 4, 4)
                 assert torch.equal(block(x), x)
                 num_blocks += 1
-        weight = discriminator.sides[-1].blocks[0].layers[0].weight  # [48, 24, 1, 1]
+        weight = discriminator.sides[0].blocks[0].layers[0].weight  # [48, 24, 1, 1]
         gain = (2.0 / 1.04) ** 0.5 * num_blocks**-0.25
         assert float(weight.detach().std()) == pytest.approx(gain / 24**0.5, rel=0.1)
 
@@ -120,3 +119,12 @@ def test_half_precision_in_the_large_blocks_is_near_the_full_one():
         assert y.dtype == torch.float32
         assert not torch.equal(x, y)
         assert (x - y).abs().max() < 0.05 * x.abs().max()
+
+
+def test_layers_are_counted_from_the_image():
+    discriminator = R3ganDiscriminator(network(8, blocks_per_side=1))
+    names = {module: name for name, module in discriminator.named_modules()}
+    order = [names[layer] for layer in discriminator.layers_from_image()]
+    assert order[:2] == ["from_image", "sides.1.blocks.0.layers.0"]
+    assert order[6:8] == ["sides.1.change", "sides.0.blocks.0.layers.0"]
+    assert order[-1] == "head"

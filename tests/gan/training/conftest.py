@@ -20,7 +20,7 @@ def begin(monkeypatch):
         num = networks.num_labels
         labels = np.arange(len(pictures)) % num if num else None
         data = TrainingImages(pictures, labels, num)
-        state = new_state(data, train, device=torch.device("cpu"))
+        state = new_state(data, train, device=torch.device("cpu"), held_out=data)
         if checkpoint is not None:
             facts, tensors = capture(checkpoint)
             restore(state, Saved(facts, save(tensors)))

@@ -98,8 +98,8 @@ def test_the_losses_of_a_linear_critic_are_their_closed_forms(recipe, begin, pic
 def test_labels_of_the_pictures_reach_both_networks(recipe, begin, steps, pictures):
     labelled = NETWORKS.model_copy(update={"num_labels": 3})
     state = steps(begin(recipe(conditional=True), labelled, pictures), 2)
-    for module in (state.method.generator.synthesis, state.method.discriminator):
-        assert bool((module.embed.grad != 0).any())
+    for embed in (state.method.generator.synthesis.embed, state.method.discriminator.head.embed):
+        assert bool((embed.grad != 0).any())
 
 
 def test_it_comes_near_its_pictures(recipe, begin, steps, distance, halves):

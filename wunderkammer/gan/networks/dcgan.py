@@ -21,7 +21,6 @@ from wunderkammer.gan.networks.params import DcganNetwork
 
 SLOPE = 0.2
 SANE_DEVIATION = 0.02  # of first weights: the paper, section 4
-SANE_SIDES_PX = (16, 256)
 
 
 class DcganSynthesis(nn.Module):
@@ -29,7 +28,8 @@ class DcganSynthesis(nn.Module):
 
     def __init__(self, params: DcganNetwork) -> None:
         super().__init__()
-        self.layers = _quilt_synthesis(params) if _is_quilt(params) else _sane_synthesis(params)
+        build = _quilt_synthesis if params.layout == "quilt" else _sane_synthesis
+        self.layers = build(params)
 
     def forward(
         self, w_NZ: Tensor, *, noise_mode: NoiseMode = "const", draws: Draws | None = None
@@ -43,11 +43,7 @@ class DcganSynthesis(nn.Module):
 
 
 class DcganGenerator(GeneratorNetwork):
-    """z [N, Z] to images.
-
-    Raises:
-        ValueError: the layout is not made for this resolution.
-    """
+    """z [N, Z] to images."""
 
     params: DcganNetwork
 
@@ -59,35 +55,19 @@ class DcganGenerator(GeneratorNetwork):
 
 
 class DcganDiscriminator(DiscriminatorNetwork):
-    """Images to one score each.
-
-    Raises:
-        ValueError: the layout is not made for this resolution.
-    """
+    """Images to one score each."""
 
     params: DcganNetwork
 
     def __init__(self, params: DcganNetwork) -> None:
         super().__init__()
         self.params = params
-        self.layers = _quilt_critic(params) if _is_quilt(params) else _sane_critic(params)
+        build = _quilt_critic if params.layout == "quilt" else _sane_critic
+        self.layers = build(params)
 
     def forward(self, image_NCHW: Tensor, labels_NL: Tensor | None = None) -> Tensor:
         """Scores [N] of images in [-1, 1]; labels are one-hot."""
         return chosen_score(self.layers(image_NCHW), labels_NL)
-
-
-def _is_quilt(params: DcganNetwork) -> bool:
-    if params.layout == "quilt":
-        return True
-    least, most = SANE_SIDES_PX
-    if not least <= params.resolution_px <= most:
-        raise ValueError(
-            f"resolution_px={params.resolution_px} is not within {least} to {most}, for which "
-            f"train.network 'sane' of train.kind 'dcgan' is made; choose one that is, or "
-            f"another kind"
-        )
-    return False
 
 
 def _quilt_synthesis(params: DcganNetwork) -> nn.Sequential:

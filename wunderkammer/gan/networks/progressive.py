@@ -236,3 +236,11 @@ class ProgressiveDiscriminator(DiscriminatorNetwork):
         deviation = batch_deviation(x, group=self.params.deviation_group)
         x = self.dense(self.conv(torch.cat([x, deviation], dim=1)).flatten(1))
         return chosen_score(self.score(x), labels_NL)
+
+    def layers_from_image(self) -> list[nn.Module]:
+        """Modules with weights of their own, the nearest to the image first (for FreezeD)."""
+        weighted = set(super().layers_from_image())
+        parts = [self.from_images[0], self.conv, self.dense, self.score]
+        for block, from_image in zip(self.blocks, self.from_images[1:], strict=True):
+            parts = [from_image, block, *parts]
+        return [layer for part in parts for layer in part.modules() if layer in weighted]

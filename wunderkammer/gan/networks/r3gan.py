@@ -140,10 +140,10 @@ class R3ganSynthesis(nn.Module):
         super().__init__()
         width, z_dim = params.features(4), params.z_dim
         self.params = params
-        num_in = z_dim
-        if params.num_labels:
-            self.embed = nn.Parameter(torch.randn(params.num_labels, z_dim))
-            num_in += z_dim
+        num_in = 2 * z_dim if params.num_labels else z_dim
+        self.embed = (
+            nn.Parameter(torch.randn(params.num_labels, z_dim)) if params.num_labels else None
+        )
         self.dense = nn.Parameter(torch.randn(width, num_in) / math.sqrt(num_in))
         self.basis = nn.Parameter(torch.randn(width, 4, 4))
         self.sides = nn.Sequential(*(_UpSide(params, side) for side in params.sides_px))
@@ -153,7 +153,7 @@ class R3ganSynthesis(nn.Module):
         self, w_NZ: Tensor, *, noise_mode: NoiseMode = "const", draws: Draws | None = None
     ) -> Tensor:
         """Images [N, C, H, W], about [-1, 1]; there is no noise."""
-        if self.params.num_labels:
+        if self.embed is not None:
             z_NZ, labels_NL = w_NZ.tensor_split([self.params.z_dim], dim=1)
             w_NZ = torch.cat([z_NZ, labels_NL @ self.embed], dim=1)
         weights_NI = functional.linear(w_NZ, self.dense)
@@ -175,25 +175,43 @@ class R3ganGenerator(GeneratorNetwork):
         self.synthesis = R3ganSynthesis(params)
 
 
-class R3ganDiscriminator(DiscriminatorNetwork):
-    """Images to one score each.
+class _Head(nn.Module):
+    """Features of 4 px to scores.
 
-    With labels, it is <features, embedded label> / √features (arXiv 1802.05637).
+    With labels, a score is <features, embedded label> / √features (arXiv 1802.05637).
     """
-
-    params: R3ganNetwork
 
     def __init__(self, params: R3ganNetwork) -> None:
         super().__init__()
         width = params.features(4)
         num_out = width if params.num_labels else 1
-        self.params = params
-        self.from_image = _Conv(params.channels, params.features(params.resolution_px))
-        self.sides = nn.Sequential(*(_DownSide(params, side) for side in params.sides_px[::-1]))
         self.basis = nn.Parameter(torch.randn(width, 4, 4) / 4.0)
         self.dense = nn.Parameter(torch.randn(num_out, width) / math.sqrt(width))
-        if params.num_labels:
-            self.embed = nn.Parameter(torch.randn(params.num_labels, width))
+        self.embed = (
+            nn.Parameter(torch.randn(params.num_labels, width)) if params.num_labels else None
+        )
+
+    def forward(self, x_NCHW: Tensor, labels_NL: Tensor | None) -> Tensor:
+        x = x_NCHW.to(self.dense.dtype)
+        features_NI = functional.linear((x * self.basis).sum(dim=(2, 3)), self.dense)
+        if self.embed is None:
+            return features_NI[:, 0]
+        embedded_NI = needed(labels_NL) @ self.embed
+        return (features_NI * embedded_NI).sum(dim=1) / math.sqrt(features_NI.shape[1])
+
+
+class R3ganDiscriminator(DiscriminatorNetwork):
+    """Images to one score each."""
+
+    params: R3ganNetwork
+
+    def __init__(self, params: R3ganNetwork) -> None:
+        super().__init__()
+        self.params = params
+        self.from_image = _Conv(params.channels, params.features(params.resolution_px))
+        # From 4 px up, so that a side has the same name at any resolution.
+        self.sides = nn.ModuleList(_DownSide(params, side) for side in params.sides_px)
+        self.head = _Head(params)
 
     def forward(self, image_NCHW: Tensor, labels_NL: Tensor | None = None) -> Tensor:
         """Scores [N] of images in [-1, 1]; labels are one-hot.
@@ -201,12 +219,17 @@ class R3ganDiscriminator(DiscriminatorNetwork):
         Raises:
             ValueError: the network was trained with labels and there are none.
         """
-        highest = self.sides[0]
+        highest = self.sides[-1]
         assert isinstance(highest, _DownSide)
         x = highest.enter(image_NCHW.contiguous(memory_format=torch.channels_last))
-        x = self.sides(self.from_image(x)).to(self.dense.dtype)
-        features_NI = functional.linear((x * self.basis).sum(dim=(2, 3)), self.dense)
-        if not self.params.num_labels:
-            return features_NI[:, 0]
-        embedded_NI = needed(labels_NL) @ self.embed
-        return (features_NI * embedded_NI).sum(dim=1) / math.sqrt(features_NI.shape[1])
+        x = self.from_image(x)
+        for side in reversed(self.sides):
+            x = side(x)
+        scores_N: Tensor = self.head(x, labels_NL)
+        return scores_N
+
+    def layers_from_image(self) -> list[nn.Module]:
+        """Modules with weights of their own, the nearest to the image first (for FreezeD)."""
+        weighted = set(super().layers_from_image())
+        parts = (self.from_image, *reversed(self.sides), self.head)
+        return [layer for part in parts for layer in part.modules() if layer in weighted]

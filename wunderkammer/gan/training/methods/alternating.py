@@ -14,11 +14,9 @@ from torch import Tensor, nn
 from wunderkammer.gan.networks.interface import DiscriminatorNetwork, GeneratorNetwork
 from wunderkammer.gan.objectives.average import ema_beta, update_ema
 from wunderkammer.gan.objectives.penalties import r1_penalty
-from wunderkammer.gan.training.methods.shared import Augmenter, adam_of
+from wunderkammer.gan.training.health import FAKE_SIGN, REAL_SIGN
+from wunderkammer.gan.training.methods.shared import FAKE, HELD_OUT, REAL, Augmenter, adam_of
 from wunderkammer.gan.training.phases import Batch, Means, Phase, Rows
-
-REAL_SIGN = "scores/real_sign"
-FAKE_SIGN = "scores/fake_sign"
 
 
 class AlternatingMethod:
@@ -60,10 +58,14 @@ class AlternatingMethod:
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def _phases(self) -> tuple[Phase, ...]:
-        return (
-            Phase("discriminator", "discriminator", self._discriminator_loss, after=self._observe),
-            Phase("generator", "generator", self._generator_loss),
+        discriminator = Phase(
+            "discriminator",
+            "discriminator",
+            self._discriminator_loss,
+            needs_held_out=self.augmenter.needs_held_out,
+            after=self._observe,
         )
+        return discriminator, Phase("generator", "generator", self._generator_loss)
 
     def batch_size(self, num_images: int) -> int:
         """The same all through."""
@@ -95,6 +97,19 @@ class AlternatingMethod:
 
     def _generator_loss(self, batch: Batch) -> tuple[Tensor, Rows]:
         raise NotImplementedError(type(self).__name__)
+
+    def _scores(self, batch: Batch, real_N: Tensor, fake_N: Tensor) -> dict[str, Tensor]:
+        """Scores as ADA compares them with those of held-out pictures; nothing if it does not."""
+        if batch.held_out_NCHW is None:
+            return {}
+        with torch.no_grad():
+            images_NCHW = self.augmenter.reals(self._seen(batch.held_out_NCHW), batch.draws)
+            held_out_N = self.discriminator(images_NCHW, batch.held_out_labels_NL)
+        return {REAL: real_N, FAKE: fake_N, HELD_OUT: held_out_N}
+
+    def _seen(self, real_NCHW: Tensor) -> Tensor:
+        """Real pictures of the size that the networks have now."""
+        return real_NCHW
 
     def _observe(self, means: Means) -> None:
         self.augmenter.observe(means, batch_size=self._last_batch_size)

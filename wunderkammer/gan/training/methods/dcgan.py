@@ -62,7 +62,8 @@ class DcganMethod(AlternatingMethod):
             real_NCHW = self.augmenter.reals(batch.reals_NCHW, batch.draws)
         real_N = self.discriminator(real_NCHW, batch.labels_NL)
         fake_N = self.discriminator(fake_NCHW, batch.labels_NL)
-        return self.loss.discriminator(real_N, fake_N), signs(real_N, fake_N)
+        rows = {**signs(real_N, fake_N), **self._scores(batch, real_N, fake_N)}
+        return self.loss.discriminator(real_N, fake_N), rows
 
     def _generator_loss(self, batch: Batch) -> tuple[Tensor, Rows]:
         assert self._z_NZ is not None

@@ -5,10 +5,11 @@ Networks and images have the side of the stage; only what is drawn for people is
 Shapes: N samples, L labels, C channels, H rows, W columns.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from wunderkammer.gan.augment.params import AdaAugment
 from wunderkammer.gan.growth import Stage, growth_stages, stage_at
 from wunderkammer.gan.networks.progressive import (
     ProgressiveDiscriminator,
@@ -25,7 +26,7 @@ from wunderkammer.gan.training.methods.alternating import (
     scores_and_penalty,
     signs,
 )
-from wunderkammer.gan.training.methods.shared import Augmenter
+from wunderkammer.gan.training.methods.shared import FAKE, REAL, Augmenter
 from wunderkammer.gan.training.phases import Batch, Phase, Rows
 
 WASSERSTEIN = LOSSES["wasserstein"]
@@ -37,9 +38,6 @@ class ProgressiveMethod(AlternatingMethod):
 
     Adam's moments are forgotten when new layers are faded in: those of the layers below are of
     another loss.
-
-    Raises:
-        ValueError: ADA is to follow a Wasserstein critic.
     """
 
     generator: ProgressiveGenerator
@@ -54,11 +52,6 @@ class ProgressiveMethod(AlternatingMethod):
         *,
         augmenter: Augmenter,
     ) -> None:
-        if train.loss == "wgan_gp" and isinstance(train.augment, AdaAugment):
-            raise ValueError(
-                "augment.kind='ada' follows the sign of scores, and loss='wgan_gp' has no zero to "
-                "tell signs by; set augment.kind to fixed, or loss to logistic"
-            )
         self.train = train
         side_px = generator.resolution_px
         small = batch_size(train, resolution_px=side_px)
@@ -78,9 +71,7 @@ class ProgressiveMethod(AlternatingMethod):
 
     def _phases(self) -> tuple[Phase, ...]:
         critic, generator = super()._phases()
-        again = Phase(
-            critic.name, critic.network, critic.loss, fresh_reals=True, after=critic.after
-        )
+        again = replace(critic, fresh_reals=True)
         return (critic, *[again] * (self.train.critic_steps - 1), generator)
 
     def batch_size(self, num_images: int) -> int:
@@ -100,7 +91,7 @@ class ProgressiveMethod(AlternatingMethod):
     def _discriminator_loss(self, batch: Batch) -> tuple[Tensor, Rows]:
         with torch.no_grad():
             fake_NCHW = self.augmenter.fakes(self._draw(batch), batch.draws)
-            real_NCHW = self._at_stage(batch.reals_NCHW)
+            real_NCHW = self._seen(batch.reals_NCHW)
         if self.train.loss == "wgan_gp":
             return self._wasserstein_loss(batch, real_NCHW, fake_NCHW)
 
@@ -112,7 +103,8 @@ class ProgressiveMethod(AlternatingMethod):
         fake_N = self.discriminator(fake_NCHW, batch.labels_NL)
         real_N, penalty_N = scores_and_penalty(critic, real_NCHW)
         loss_N = LOGISTIC.discriminator(real_N, fake_N) + self.train.r1_gamma / 2 * penalty_N
-        return loss_N, {"scores/r1_penalty": penalty_N, **signs(real_N, fake_N)}
+        rows = {**signs(real_N, fake_N), **self._scores(batch, real_N, fake_N)}
+        return loss_N, {"scores/r1_penalty": penalty_N, **rows}
 
     def _wasserstein_loss(
         self, batch: Batch, real_NCHW: Tensor, fake_NCHW: Tensor
@@ -128,7 +120,7 @@ class ProgressiveMethod(AlternatingMethod):
         loss_N = WASSERSTEIN.discriminator(real_N, fake_N)
         loss_N = loss_N + self.train.gradient_penalty * penalty_N
         loss_N = loss_N + self.train.drift * drift(real_N)
-        rows = {"scores/real": real_N, "scores/fake": fake_N}
+        rows = {REAL: real_N, FAKE: fake_N}  # no signs: their zero means nothing here
         return loss_N, {"scores/gradient_penalty": penalty_N, **rows}
 
     def _generator_loss(self, batch: Batch) -> tuple[Tensor, Rows]:
@@ -144,7 +136,7 @@ class ProgressiveMethod(AlternatingMethod):
         images_NCHW: Tensor = self.generator.synthesis.grown_image(w_NZ)
         return images_NCHW
 
-    def _at_stage(self, real_NCHW: Tensor) -> Tensor:
+    def _seen(self, real_NCHW: Tensor) -> Tensor:
         """Real images of that side, as sharp as the generator's are by now (section 2)."""
         growth = self.generator.growth
         real_NCHW = shrunk(real_NCHW, side_px=growth.side_px)

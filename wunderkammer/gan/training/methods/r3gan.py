@@ -86,9 +86,10 @@ class R3ganMethod(AlternatingMethod):
         real_N, fake_N = scores.chunk(2)
         r1_N, r2_N = penalties.chunk(2)
         loss_N = self.loss.discriminator(real_N, fake_N) + self.gamma / 2 * (r1_N + r2_N)
-        # Only differences mean anything here: a pair is right or wrong.
         rows = {"scores/r1_penalty": r1_N, "scores/r2_penalty": r2_N}
-        return loss_N, {**rows, **signs(real_N - fake_N, fake_N - real_N)}
+        # Only differences mean anything here: a pair is right or wrong.
+        rows |= signs(real_N - fake_N, fake_N - real_N)
+        return loss_N, {**rows, **self._scores(batch, real_N, fake_N)}
 
     def _generator_loss(self, batch: Batch) -> tuple[Tensor, Rows]:
         fake_NCHW = self.augmenter.fakes(self._draw(batch), batch.draws)
