@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
+from pydantic import Field, model_validator
 
 from wunderkammer.build import StageInputs
+from wunderkammer.gan.training.speed import ETA_S, duration
+from wunderkammer.process_tree import ProcessTree
 from wunderkammer.scratch import scratch_folder
 from wunderkammer.storage.versions import Draft
 
@@ -22,23 +25,70 @@ if TYPE_CHECKING:
 
 POLL_S = 1.0
 TENSORBOARD_URL = "WUNDERKAMMER_TENSORBOARD_URL"
+NUM_GPUS = "WUNDERKAMMER_NUM_GPUS"
+EXIT_STOPPED = os.EX_TEMPFAIL
+KILL_MARGIN_S = 10
 
 
 class Trainer(dg.ConfigurableResource[None]):
     """Where and how a training runs.
 
     `device` is "auto", "cpu", "cuda" or "cuda:1"; unset, `WUNDERKAMMER_DEVICE` or "auto".
+    `num_gpus` of this machine train together (0: all there are; on a CPU, so many processes);
+    unset, `WUNDERKAMMER_NUM_GPUS` or 1. With `num_nodes` above 1 they meet those of other machines
+    at `rendezvous` (host:port of one of them): the run's log says what to start there.
     `stop_timeout_s` is how long a stopped training may take to write its checkpoint.
     """
 
     device: str | None = None
+    num_gpus: Annotated[int, Field(ge=0)] | None = None
+    num_nodes: Annotated[int, Field(ge=1)] = 1
+    rendezvous: str | None = None
     tensorboard: str | None = None
     stop_timeout_s: float = 120.0
+
+    @model_validator(mode="after")
+    def _can_meet(self) -> "Trainer":
+        if self.num_nodes > 1 and not self.rendezvous:
+            raise ValueError(f"num_nodes={self.num_nodes} needs rendezvous: host:port of one node")
+        return self
 
     @property
     def tensorboard_url(self) -> str:
         """As set, else as `wunderkammer up` says, else at TensorBoard's own port."""
         return self.tensorboard or os.environ.get(TENSORBOARD_URL) or "http://127.0.0.1:6006"
+
+    @property
+    def num_processes(self) -> int:
+        """Training processes of this machine; 0 is one a GPU.
+
+        Raises:
+            ValueError: `WUNDERKAMMER_NUM_GPUS` is no number and not "auto".
+        """
+        if self.num_gpus is not None:
+            return self.num_gpus
+        named = os.environ.get(NUM_GPUS) or "1"
+        if named == "auto":
+            return 0
+        if not named.isdecimal():
+            raise ValueError(f"{NUM_GPUS}={named!r}: set it to 'auto' or to a number of GPUs")
+        return int(named)
+
+    def command(self, job: Path) -> list[str]:
+        """What trains: one process, or several that find each other."""
+        python = [sys.executable, "-m"]
+        if self.num_processes == 1 and self.num_nodes == 1:
+            return [*python, "wunderkammer.gan.train", str(job)]
+        # What torchrun kills in time is not left for us to kill.
+        stop_timeout_s = max(round(self.stop_timeout_s) - KILL_MARGIN_S, 1)
+        options = {
+            "--num-processes": self.num_processes,
+            "--num-nodes": self.num_nodes,
+            "--stop-timeout-s": stop_timeout_s,
+            **({"--rendezvous": self.rendezvous} if self.rendezvous else {}),
+        }
+        words = [str(word) for option in options.items() for word in option]
+        return [*python, "wunderkammer.gan.launch", str(job), *words]
 
     def train(self, context: dg.AssetExecutionContext, inputs: StageInputs) -> Draft:
         """Run the training of `inputs` to its end and collect the checkpoint.
@@ -54,54 +104,88 @@ class Trainer(dg.ConfigurableResource[None]):
         with TemporaryDirectory(prefix="wunderkammer-") as folder:
             file = Path(folder) / "job.json"
             file.write_text(job.model_dump_json())
+            if self.num_nodes > 1:
+                self._invite(context, inputs, job)
             self._run(context, job, file)
         return collect_training(inputs, job)
+
+    def _invite(
+        self, context: dg.AssetExecutionContext, inputs: StageInputs, job: "TrainingJob"
+    ) -> None:
+        """Leave the job in the store, which the other machines share, and say what to start."""
+        key = f"{job.run_prefix}/job.json"
+        inputs.store.write(key, job.model_dump_json().encode())
+        command = " ".join(self.command(Path(inputs.store.address(key)))[1:])
+        context.log.info(
+            "start on each of %d other machines: python %s", self.num_nodes - 1, command
+        )
 
     def _run(self, context: dg.AssetExecutionContext, job: "TrainingJob", file: Path) -> None:
         with _pipes_session(context) as session:
             process = subprocess.Popen(
-                [sys.executable, "-m", "wunderkammer.gan.train", str(file)],
-                env={**os.environ, **session.get_bootstrap_env_vars()},
+                self.command(file), env={**os.environ, **session.get_bootstrap_env_vars()}
             )
-            shown = 0
+            tree = ProcessTree(process.pid)
             try:
-                while True:
-                    try:
-                        code: int | None = process.wait(timeout=POLL_S)
-                    except subprocess.TimeoutExpired:
-                        code = None
-                    messages = session.message_handler.get_custom_messages()
-                    for message in messages[shown:]:
-                        _report(context, message, self.tensorboard_url)
-                    shown = len(messages)
-                    if code is not None:
-                        break
+                code = self._watch(context, session, process, tree)
             except DagsterExecutionInterruptedError:
                 context.log.info("stopping: the training writes a checkpoint first")
                 raise
             finally:
-                self._stop(context, process)
+                self._stop(context, process, tree)
+        if code == EXIT_STOPPED:
+            raise RuntimeError(
+                f"the training of {job.subject!r} was stopped by a signal and wrote a checkpoint; "
+                f"materialize trained_checkpoint again to go on from it"
+            )
         if code != 0:
             raise RuntimeError(
                 f"the training of {job.subject!r} ended with exit code {code}; the run's log tells "
                 f"why; materialize trained_checkpoint again to go on from its last checkpoint"
             )
 
-    def _stop(self, context: dg.AssetExecutionContext, process: "subprocess.Popen[bytes]") -> None:
-        if process.poll() is not None:
-            return
-        process.terminate()
-        try:
-            process.wait(timeout=self.stop_timeout_s)
-        except subprocess.TimeoutExpired:
-            # One that lived on would share the GPU with the next training.
-            context.log.warning(
-                "the training took longer than %s s to stop and was killed; the next run goes on "
-                "from its last checkpoint",
-                self.stop_timeout_s,
-            )
-            process.kill()
-            process.wait()
+    def _watch(
+        self,
+        context: dg.AssetExecutionContext,
+        session: dg.PipesSession,
+        process: "subprocess.Popen[bytes]",
+        tree: ProcessTree,
+    ) -> int:
+        """Report ticks until the process ends; returns its exit code."""
+        shown = 0
+        while True:
+            try:
+                code: int | None = process.wait(timeout=POLL_S)
+            except subprocess.TimeoutExpired:
+                code = None
+                tree.look()
+            messages = session.message_handler.get_custom_messages()
+            for message in messages[shown:]:
+                _report(context, message, self.tensorboard_url)
+            shown = len(messages)
+            if code is not None:
+                return code
+
+    def _stop(
+        self,
+        context: dg.AssetExecutionContext,
+        process: "subprocess.Popen[bytes]",
+        tree: ProcessTree,
+    ) -> None:
+        """Nothing of a training may live on: it would share the GPU with the next one."""
+        if process.poll() is None:
+            tree.look()
+            process.terminate()
+            try:
+                process.wait(timeout=self.stop_timeout_s)
+            except subprocess.TimeoutExpired:
+                context.log.warning(
+                    "the training took longer than %s s to stop and was killed; the next run goes "
+                    "on from its last checkpoint",
+                    self.stop_timeout_s,
+                )
+        tree.kill()
+        process.wait()
 
 
 @contextmanager
@@ -128,7 +212,7 @@ def _report(
         return
     metadata: dict[str, Any] = {
         "kimg": message["kimg"],
-        **message["metrics"],
+        **_shown(message["metrics"]),
         "tensorboard": dg.MetadataValue.url(tensorboard_url),
     }
     if message["grid_jpeg_base64"]:
@@ -140,3 +224,9 @@ def _report(
             asset_key=context.asset_key, partition=context.partition_key, metadata=metadata
         )
     )
+
+
+def _shown(metrics: Mapping[str, float]) -> dict[str, Any]:
+    """The numbers of a tick; a length of time reads better in words."""
+    words = {name: duration(metrics[name]) for name in (ETA_S,) if name in metrics}
+    return {**metrics, **words}

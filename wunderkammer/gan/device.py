@@ -1,8 +1,9 @@
-"""A device as a plan needs it: its memory, its types of number, and how fast it is.
+"""The device of a training: which one, its memory, its types of number, and how fast it is.
 
 Shapes: N samples, Z numbers of z.
 """
 
+import os
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -14,7 +15,7 @@ from wunderkammer.gan.flops import discriminator_flops, generator_flops
 from wunderkammer.gan.networks.build import build_networks
 from wunderkammer.gan.networks.params import NetworkParams
 from wunderkammer.gan.networks.precision import set_precision
-from wunderkammer.gan.params import TrainParams
+from wunderkammer.gan.params import StyleGan2Params, TrainParams
 from wunderkammer.gan.settings import network_params
 from wunderkammer.gan.training.methods.build import precision
 
@@ -38,6 +39,34 @@ class DeviceFacts:
     memory_bytes: int
     dtype: torch.dtype = torch.float32
     flops_per_s: float | None = None
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; "auto" is a GPU if there is one.
+
+    Of several processes on one machine each takes its own GPU.
+
+    Raises:
+        ValueError: there is no such GPU.
+    """
+    num_gpus = torch.cuda.device_count()
+    if name == "auto":
+        name = "cuda" if num_gpus else "cpu"
+    device = torch.device(name)
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    if device.type == "cuda" and (device.index or 0) >= num_gpus:
+        raise ValueError(f"device {str(device)!r} of {num_gpus} GPUs here; use 'auto' or 'cpu'")
+    return device
+
+
+def limit_threads(train: TrainParams) -> None:
+    """Let tiny networks use one thread only.
+
+    Their kernels are too short to share: two are no faster and take twice the CPU time.
+    """
+    if isinstance(train, StyleGan2Params) and train.network == "tiny":
+        torch.set_num_threads(1)
 
 
 def device_facts(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from wunderkammer.gan.device import DeviceFacts, device_facts
+from wunderkammer.gan.device import DeviceFacts, choose_device, device_facts, limit_threads
 from wunderkammer.gan.flops import image_flops
 from wunderkammer.gan.job import label_names
 from wunderkammer.gan.networks.params import NetworkParams
@@ -19,9 +19,8 @@ from wunderkammer.gan.settings import (
     tick_images,
     total_images,
 )
-from wunderkammer.gan.train import choose_device
 from wunderkammer.gan.training.loader import RESIDENT_SHARE
-from wunderkammer.gan.training.telemetry import duration
+from wunderkammer.gan.training.speed import duration
 from wunderkammer.shards.params import ShardParams
 from wunderkammer.shards.read import shard_keys
 from wunderkammer.stages import DEDUPED_SHARDS
@@ -341,6 +340,7 @@ def plan_subject(subject: Subject, *, store: Store, device: str) -> Plan:
         shard = ShardParams.model_validate(built.sections["shard"])
         if train.conditional:
             num_labels = len(label_names(store, shard_keys(built)))
+    limit_threads(train)
     facts = device_facts(
         train,
         resolution_px=shard.resolution_px,

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,23 +22,19 @@ import torch
 from safetensors.torch import load
 
 from wunderkammer.gan.checkpoints.published import network_params_of
+from wunderkammer.gan.device import choose_device, limit_threads
 from wunderkammer.gan.evaluation.snapshot import SnapshotMeasure
 from wunderkammer.gan.holdout import split
 from wunderkammer.gan.interop.portable import Portable, read_portable
 from wunderkammer.gan.job import StartFiles, TrainingJob
 from wunderkammer.gan.networks.interface import GeneratorNetwork
-from wunderkammer.gan.params import StyleGan2Params
+from wunderkammer.gan.plan import starting_lines
 from wunderkammer.gan.training.grid import pictures_of
 from wunderkammer.gan.training.loader import TrainingImages
-from wunderkammer.gan.training.loop import (
-    OnTick,
-    Outcome,
-    Score,
-    Surroundings,
-    TickReport,
-    run_training,
-)
+from wunderkammer.gan.training.loop import Outcome, Score, Surroundings, run_training
 from wunderkammer.gan.training.processes import Processes, joined
+from wunderkammer.gan.training.report import OnTick, TickReport
+from wunderkammer.process_tree import die_with_parent
 from wunderkammer.shards.read import load_images, load_labels
 from wunderkammer.storage.store import Store
 
@@ -55,10 +51,13 @@ def train(
     *,
     device: torch.device,
     processes: Processes,
+    say: Callable[[str], None],
     on_tick: OnTick,
     should_stop: Callable[[], bool],
 ) -> Outcome:
     """Run a job in this process, or go on with it from its newest checkpoint.
+
+    `say` hears what was chosen, before the first step.
 
     Raises:
         FloatingPointError: a loss is no finite number.
@@ -70,6 +69,16 @@ def train(
     data, held_out = everything, None
     if len(held_out_N):
         data, held_out = everything.chosen(train_N), everything.chosen(held_out_N)
+    if processes.is_first:
+        for line in starting_lines(
+            job.train,
+            num_images=len(data),
+            resolution_px=job.resolution_px,
+            channels=job.channels,
+            num_labels=data.num_labels,
+            device=device,
+        ):
+            say(line)
     score: Score | None = None
     if job.train.keep_best and processes.is_first:
         score = snapshot_score(data, seed=job.train.seed)
@@ -128,25 +137,6 @@ def snapshot_score(data: TrainingImages, *, seed: int) -> Score:
     return score
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of that name; "auto" is a GPU if there is one.
-
-    Of several processes on one machine each takes its own GPU.
-
-    Raises:
-        ValueError: there is no such GPU.
-    """
-    num_gpus = torch.cuda.device_count()
-    if name == "auto":
-        name = "cuda" if num_gpus else "cpu"
-    device = torch.device(name)
-    if name == "cuda" and "LOCAL_RANK" in os.environ:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    if device.type == "cuda" and (device.index or 0) >= num_gpus:
-        raise ValueError(f"device {str(device)!r} of {num_gpus} GPUs here; use 'auto' or 'cpu'")
-    return device
-
-
 def set_up(device: torch.device, *, is_deterministic: bool) -> None:
     """Let the GPU use its fast kernels, or, if asked, only those that give equal bits."""
     if device.type != "cuda":
@@ -181,6 +171,16 @@ class LogWatcher:
         self.say(report.line)
 
 
+class SilentWatcher:
+    """Nobody: another process of the same training reports."""
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+    def tick(self, report: TickReport) -> None:
+        """Say nothing."""
+
+
 class PipesWatcher:
     """Log lines and a custom message a tick, to the orchestrator that launched the process."""
 
@@ -204,7 +204,7 @@ def tick_message(report: TickReport) -> dict[str, Any]:
     return {
         "kind": "tick",
         "kimg": tick.num_images / 1000,
-        "metrics": {**tick.measures, **speed, "elapsed_s": tick.elapsed_s},
+        "metrics": {**tick.measures, **speed, **report.readings, "elapsed_s": tick.elapsed_s},
         "grid_jpeg_base64": None if grid is None else base64.b64encode(grid).decode(),
     }
 
@@ -217,30 +217,27 @@ def watcher(processes: Processes) -> Iterator[Watcher]:
     """
     from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, open_dagster_pipes
 
-    if DAGSTER_PIPES_CONTEXT_ENV_VAR not in os.environ or not processes.is_first:
+    if not processes.is_first:
+        yield SilentWatcher()
+        return
+    if DAGSTER_PIPES_CONTEXT_ENV_VAR not in os.environ:
         yield LogWatcher()
         return
-    with open_dagster_pipes() as context:
-        yield PipesWatcher(context)
+    with ExitStack() as stack:
+        context = stack.enter_context(open_dagster_pipes())
+        is_over = False
+        try:
+            yield PipesWatcher(context)
+            is_over = True
+        finally:
+            if not is_over and is_started_again():
+                stack.pop_all()  # whoever has taken leave is not listened to any more
 
 
-def die_with_parent() -> None:
-    """Get SIGTERM when the parent dies, however it dies (Linux only, prctl(2)).
-
-    A killed orchestrator cannot stop its children. One that lived on would share the GPU, and the
-    run's checkpoints, with the training that the restarted orchestrator starts.
-
-    Raises:
-        OSError: the kernel refused.
-    """
-    pr_set_pdeathsig = 1
-    parent = os.getppid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0):
-        error = ctypes.get_errno()
-        raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
-    if os.getppid() != parent:  # it died before the kernel knew
-        os.kill(os.getpid(), signal.SIGTERM)
+def is_started_again() -> bool:
+    """Whether torchrun starts this process again if it fails."""
+    done = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    return done < int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0"))
 
 
 def keep_freed_memory() -> None:
@@ -272,9 +269,7 @@ def main(arguments: list[str] | None = None) -> int:
     keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     job = TrainingJob.model_validate_json(path.read_bytes())
-    if isinstance(job.train, StyleGan2Params) and job.train.network == "tiny":
-        # Its kernels are too short to share: two threads are no faster and take twice the CPU time.
-        torch.set_num_threads(1)
+    limit_threads(job.train)
     device = choose_device(job.device)
     set_up(device, is_deterministic=job.train.deterministic)
     with joined(device) as processes, watcher(processes) as watch:
@@ -282,6 +277,7 @@ def main(arguments: list[str] | None = None) -> int:
             job,
             device=device,
             processes=processes,
+            say=watch.say,
             on_tick=watch.tick,
             should_stop=lambda: is_stopped,
         )

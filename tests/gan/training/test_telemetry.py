@@ -7,14 +7,8 @@ import torch
 
 from wunderkammer.gan.checkpoints.archive import Tick
 from wunderkammer.gan.training import telemetry
-from wunderkammer.gan.training.telemetry import (
-    ETA_S,
-    S_PER_KIMG,
-    CpuGauge,
-    GpuGauge,
-    Telemetry,
-    duration,
-)
+from wunderkammer.gan.training.speed import ETA_S, S_PER_KIMG, duration
+from wunderkammer.gan.training.telemetry import CpuGauge, GpuGauge, Telemetry
 
 
 def tick(num_images=2000, images_per_s=50.0):

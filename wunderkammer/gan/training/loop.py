@@ -36,8 +36,10 @@ from wunderkammer.gan.training.loader import ShuffledLoader, TrainingImages
 from wunderkammer.gan.training.meter import Meter
 from wunderkammer.gan.training.methods.build import build_method
 from wunderkammer.gan.training.processes import ALONE, Processes
+from wunderkammer.gan.training.report import OnTick, TickReport
 from wunderkammer.gan.training.state import TrainingState
 from wunderkammer.gan.training.step import train_step
+from wunderkammer.gan.training.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -50,22 +52,6 @@ STEPS_BETWEEN_VOTES = 8
 
 
 @dataclass(frozen=True)
-class TickReport:
-    """What a tick says to whoever watches; the grid comes with snapshots only."""
-
-    tick: Tick
-    grid_jpeg: bytes | None
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def line(self) -> str:
-        """One line for a log."""
-        shown = "  ".join(f"{name} {value:.3f}" for name, value in self.tick.measures.items())
-        kimg = self.tick.num_images / 1000
-        return f"{kimg:.1f} kimg  {self.tick.images_per_s:.1f} images/s  {shown}"
-
-
-@dataclass(frozen=True)
 class Outcome:
     """How a run ended: at its last image, or stopped before, in either case with a checkpoint."""
 
@@ -73,7 +59,6 @@ class Outcome:
     is_complete: bool
 
 
-OnTick = Callable[[TickReport], None]
 # The distance of what a generator draws from the real pictures.
 Score = Callable[[GeneratorNetwork], float]
 
@@ -146,7 +131,7 @@ def run_training(
         return Outcome(run.finish(saved.facts), is_complete=True)
     with ExitStack() as stack:
         stack.enter_context(_deterministic(around.device, is_asked=train.deterministic))
-        run.board = stack.enter_context(_board(around, state))
+        run.board = stack.enter_context(_board(around, state, train))
         while True:
             start_s = perf_counter()
             train_step(state)
@@ -168,6 +153,7 @@ class _Run:
         self.last_image = last_image
         self.tick_images = tick_images(train, resolution_px=state.loader.data.side_px)
         self.board: Board | None = None
+        self.telemetry = Telemetry.of(around.device, last_image=last_image)
         self.latents_NZ = grid_latents(state.method.generator, seed=train.seed)
         self.real_diversity = _diversity_of(state.loader.data.images_NCHW)
 
@@ -281,9 +267,11 @@ class _Run:
                 score = self.around.score(self.state.method.average)
                 tick = tick.model_copy(update={"measures": {**tick.measures, SCORE: score}})
                 self.state.ticks[-1] = tick
+        readings = self.telemetry.read(tick)
         if self.board is not None:
-            self.board.add(tick)
-        self.around.on_tick(TickReport(tick, grid, tuple(alarm.message for alarm in alarms)))
+            self.board.add(tick, readings)
+        warnings = tuple(alarm.message for alarm in alarms)
+        self.around.on_tick(TickReport(tick, grid, warnings, readings))
 
     def _save(self) -> Facts:
         facts, tensors = capture(self.state)
@@ -354,12 +342,18 @@ def _diversity_of(images_NCHW: np.ndarray) -> float:
 
 
 @contextmanager
-def _board(around: Surroundings, state: TrainingState) -> Iterator[Board | None]:
+def _board(
+    around: Surroundings, state: TrainingState, train: TrainParams
+) -> Iterator[Board | None]:
     folder = around.tensorboard
     if folder is None or not around.processes.is_first:
         yield None
         return
     with Board(folder, history=state.ticks, num_images=state.num_images) as board:
+        networks = state.method.generator.params
+        board.settings(
+            {"train": train.model_dump(mode="json"), "networks": networks.model_dump(mode="json")}
+        )
         if not state.num_images:
             pixels = tile(state.loader.data.images_NCHW[:40])
             board.picture("training images", pixels, num_images=0)

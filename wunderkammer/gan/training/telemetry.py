@@ -13,13 +13,11 @@ import pynvml  # type: ignore[import-untyped]
 import torch
 
 from wunderkammer.gan.checkpoints.archive import Tick
+from wunderkammer.gan.training.speed import speed_of
 
 log = logging.getLogger(__name__)
 
 MIB = 2**20
-
-S_PER_KIMG = "speed/s_per_kimg"
-ETA_S = "speed/eta_s"
 
 
 class Gauge(Protocol):
@@ -104,14 +102,8 @@ class Telemetry:
         return cls(gauge, last_image=last_image)
 
     def read(self, tick: Tick) -> Mapping[str, float]:
-        """Seconds a kimg, seconds to the last image at the speed of `tick`, and use of the device.
-
-        The speed is that of the steps: snapshots and measures come on top.
-        """
-        images_per_s = max(tick.images_per_s, 1e-9)
-        left = max(self._last_image - tick.num_images, 0)
-        speed = {S_PER_KIMG: 1000 / images_per_s, ETA_S: left / images_per_s}
-        return {**speed, **self._use()}
+        """The speed of `tick`, and the use of the device since the last reading."""
+        return {**speed_of(tick, last_image=self._last_image), **self._use()}
 
     def _use(self) -> dict[str, float]:
         if self._gauge is None:
@@ -122,17 +114,3 @@ class Telemetry:
             log.warning("the use of the device is not shown any more: %s", error)
             self._gauge = None
             return {}
-
-
-def duration(seconds: float) -> str:
-    """A length of time for people: 45 s, 12 min, 3 h 05 min, 2 d 4 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02d} min"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h"
