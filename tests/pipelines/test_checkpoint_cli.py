@@ -109,7 +109,7 @@ def test_the_generator_alone_is_imported_to_where_it_is_asked_for(run, pickle, t
     ("content", "reason"),
     [
         (b"\x80\x03cposix\nsystem\n(X\x04\x00\x00\x00truetR.", "asks for 'posix.system'"),
-        (b"\x80\x03", "cut off or damaged"),
+        (b"\x80\x03", "the pickle is cut off"),
         (None, "No such file"),
     ],
 )

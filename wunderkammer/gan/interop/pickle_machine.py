@@ -4,16 +4,19 @@ Python's own unpickler imports what a file names and calls it. This one imports 
 nothing but the functions of its `Vocabulary`: a global of the file is a name (`Global`), and
 REDUCE looks the name up there. What is not in the vocabulary, and every opcode that is not in
 `Machine.HANDLERS`, is refused. The opcodes are described in Python's `pickletools`, which also
-cuts the file into them.
+reads their arguments.
 """
 
 import pickletools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, ClassVar
 
 from wunderkammer.gan.interop.errors import HostilePickleError, UnreadablePickleError
+
+PROTO = b"\x80"
+OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
 
 # None, bool, int, float, str, bytes, list, tuple, dict, set, Global, or what the vocabulary makes.
 Value = Any
@@ -99,12 +102,14 @@ def interpret(file: BytesIO, *, vocabulary: Vocabulary, budget: Budget) -> Value
     return Machine(vocabulary, budget).run(file)
 
 
-def _operations(file: BytesIO) -> Iterator[tuple[str, Any, int]]:
-    try:
-        for opcode, argument, position in pickletools.genops(file):
-            yield opcode.name, argument, position or 0
-    except ValueError as error:
-        raise UnreadablePickleError(f"the pickle is cut off or damaged: {error}") from error
+def _argument(opcode: pickletools.OpcodeInfo, file: BytesIO) -> Any:
+    """What follows an opcode in the file."""
+    if opcode.name == "GLOBAL":  # pickletools would also take escape sequences
+        lines = [file.readline(), file.readline()]
+        if not all(line.endswith(b"\n") for line in lines):
+            raise ValueError("a global ends within its name")
+        return tuple(line[:-1].decode() for line in lines)
+    return None if opcode.arg is None else opcode.arg.reader(file)
 
 
 class Machine:
@@ -120,34 +125,43 @@ class Machine:
 
     def run(self, file: BytesIO) -> Value:
         """See `interpret`."""
-        start = file.tell()
-        for name, argument, position in _operations(file):
-            self._position = position
-            self._budget.spend(position)
-            if name == "PROTO":
-                self._check_protocol(argument, is_first=position == start)
-            elif position == start:
-                raise UnreadablePickleError(
-                    f"begins with {name}, not with PROTO as pickles since Python 3 do"
-                )
-            elif name == "STOP":
+        self._begin(file)
+        while True:
+            self._position = file.tell()
+            self._budget.spend(self._position)
+            opcode = self._opcode(file.read(1))
+            try:
+                argument = _argument(opcode, file)
+            except ValueError as error:
+                raise self._damaged(f"the pickle is cut off or damaged: {error}") from error
+            if opcode.name == "STOP":
                 return self._result()
-            else:
-                handler = self.HANDLERS.get(name)
-                if handler is None:
-                    raise self._hostile(f"opcode {name} is not among those that checkpoints need")
-                handler(self, argument)
-        raise AssertionError("genops ends with STOP or raises")
+            self.HANDLERS[opcode.name](self, argument)
+
+    def _begin(self, file: BytesIO) -> None:
+        self._position = file.tell()
+        head = file.read(2)
+        if len(head) < 2:
+            raise self._damaged("the pickle is cut off")
+        if head[:1] != PROTO or not 2 <= head[1] <= 5:
+            raise self._damaged(f"begins with {head!r}; no pickle of protocol 2 to 5 does")
+
+    def _opcode(self, code: bytes) -> pickletools.OpcodeInfo:
+        """The opcode of that byte; one that we do not know is refused before its argument."""
+        opcode = OPCODES.get(code)
+        if opcode is None:
+            raise self._damaged(
+                f"the pickle is damaged: {code!r} is no opcode" if code else "the pickle is cut off"
+            )
+        if opcode.name not in self.HANDLERS and opcode.name != "STOP":
+            raise self._hostile(f"opcode {opcode.name} is not among those that checkpoints need")
+        return opcode
 
     def _hostile(self, what: str) -> HostilePickleError:
         return HostilePickleError(f"{what} (at byte {self._position})")
 
     def _damaged(self, what: str) -> UnreadablePickleError:
         return UnreadablePickleError(f"{what} (at byte {self._position})")
-
-    def _check_protocol(self, protocol: int, *, is_first: bool) -> None:
-        if not is_first or not 2 <= protocol <= 5:
-            raise self._damaged(f"PROTO {protocol}: expected once, at the start, from 2 to 5")
 
     def _result(self) -> Value:
         if len(self._stack) != 1 or self._below:
@@ -224,9 +238,8 @@ class Machine:
         value, key = self._pop(), self._pop()
         self._update([key, value])
 
-    def _global(self, argument: str) -> None:
-        module, _, name = argument.partition(" ")
-        self._name(module, name)
+    def _global(self, argument: tuple[str, str]) -> None:
+        self._name(*argument)
 
     def _stack_global(self, _: None) -> None:
         name, module = self._pop(), self._pop()
