@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from evaluation_kit import SIDE, quilts
+from evaluation_kit import SIDE, quilts, random_weights
 from PIL import Image
 from safetensors.torch import save
 
@@ -155,3 +155,11 @@ class Collection:
 @pytest.fixture
 def collection(tmp_path):
     return Collection(Store(str(tmp_path / "data")), tmp_path / "files", quilts(60, seed=0))
+
+
+@pytest.fixture(scope="session")
+def inception_file(tmp_path_factory):
+    """Random weights under the names of the published file."""
+    path = tmp_path_factory.mktemp("inception") / "inception.pth"
+    torch.save(random_weights(), path)
+    return path

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from evaluation_kit import quilts, random_weights
+from evaluation_kit import quilts
 from PIL import Image
 
+from wunderkammer.gan.evaluation import copies as copies_module
 from wunderkammer.gan.evaluation import evaluate as evaluate_module
 from wunderkammer.gan.evaluation import inception as inception_module
 from wunderkammer.gan.evaluation.inception import InceptionFileError, load_inception
@@ -110,6 +111,7 @@ def test_the_same_checkpoint_gives_the_same_version_and_another_seed_another(col
 
 @pytest.mark.parametrize("held_out", [0.0, 0.4])
 def test_a_generator_that_copies_its_training_set_is_found_out(collection, monkeypatch, held_out):
+    monkeypatch.setattr(copies_module, "MIN_HELD_OUT", 20)
     collection.shard()
     collection.train(held_out=held_out, seed=1)
     train, _ = split(60, share=held_out, seed=1)
@@ -136,6 +138,7 @@ def test_one_that_draws_new_pictures_of_the_kind_is_not(collection, monkeypatch)
 
 
 def test_held_out_pictures_drawn_again_are_no_copies_of_training_pictures(collection, monkeypatch):
+    monkeypatch.setattr(copies_module, "MIN_HELD_OUT", 20)
     collection.shard()
     collection.train(held_out=0.4)
     drawing(monkeypatch, collection.images_NCHW[split(60, share=0.4, seed=0)[1]])
@@ -163,12 +166,12 @@ def test_without_an_evaluation_there_is_no_verdict(collection):
     )
 
 
-def test_with_the_weights_file_there_are_fid_kid_precision_and_recall(collection, monkeypatch):
+def test_with_the_weights_file_there_are_fid_kid_precision_and_recall(
+    collection, inception_file, monkeypatch
+):
     collection.shard()
     collection.train()
-    path = collection.folder / "inception.pth"
-    torch.save(random_weights(), path)
-    prefix = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    prefix = hashlib.sha256(inception_file.read_bytes()).hexdigest()[:8]
 
     def load(path, *, resize):
         inception = load_inception(path, resize=resize, sha256_prefix=prefix)
@@ -179,7 +182,7 @@ def test_with_the_weights_file_there_are_fid_kid_precision_and_recall(collection
     monkeypatch.setattr(evaluate_module, "load_inception", load)
     drawing(monkeypatch, collection.images_NCHW)
     record = collection.evaluate(
-        inception_weights="inception.pth", inception_resize="antialias", memorisation=False
+        inception_weights=str(inception_file), inception_resize="antialias", memorisation=False
     )
     found = content(collection, record)
     assert found["inception"]["resize"] == "antialias"

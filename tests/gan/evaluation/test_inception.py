@@ -5,7 +5,6 @@ import hashlib
 import numpy as np
 import pytest
 import torch
-from evaluation_kit import random_weights
 
 from wunderkammer.gan.evaluation.inception import (
     SIDE_PX,
@@ -14,13 +13,6 @@ from wunderkammer.gan.evaluation.inception import (
     inception_network,
     load_inception,
 )
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("inception") / "inception.pth"
-    torch.save(random_weights(), path)
-    return path
 
 
 def sha256(path):
@@ -36,8 +28,10 @@ def test_the_network_has_the_names_of_the_published_file():
     assert inception_network().fc.weight.shape == (1008, 2048)
 
 
-def test_pictures_of_any_size_get_their_2048_numbers(weights):
-    network = load_inception(weights, resize="tensorflow", sha256_prefix=sha256(weights)[:8])
+def test_pictures_of_any_size_get_their_2048_numbers(inception_file):
+    network = load_inception(
+        inception_file, resize="tensorflow", sha256_prefix=sha256(inception_file)[:8]
+    )
     images = torch.randint(0, 256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(1))
     found = network(images.byte())
     assert found.shape == (2, 2048)
@@ -94,13 +88,13 @@ def test_tensorflow_samples_at_whole_multiples_of_the_step():
     torch.testing.assert_close(_sampled(ramp.transpose(2, 3), axis=2)[0, 0, :, 0], found)
 
 
-def test_the_two_ways_of_resizing_differ_where_a_picture_is_made_smaller(weights):
+def test_the_two_ways_of_resizing_differ_where_a_picture_is_made_smaller(inception_file):
     lines = torch.zeros(1, 3, 2 * SIDE_PX, 2 * SIDE_PX, dtype=torch.uint8)
     lines[..., ::2] = 255
-    prefix = sha256(weights)[:8]
+    prefix = sha256(inception_file)[:8]
     seen = {}
     for resize in ("tensorflow", "antialias"):
-        network = load_inception(weights, resize=resize, sha256_prefix=prefix)
+        network = load_inception(inception_file, resize=resize, sha256_prefix=prefix)
         network.network = torch.nn.Identity()
         seen[resize] = network(lines)
     assert seen["tensorflow"].min() == (255 - 128) / 128, "every second column is all it sees"

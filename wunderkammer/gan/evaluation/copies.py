@@ -14,7 +14,7 @@ from wunderkammer.gan.evaluation.pictures import Floats, Pictures
 
 MAX_REFERENCES = 1000
 # Of fewer held-out pictures the smallest score says little.
-MIN_HELD_OUT = 20
+MIN_HELD_OUT = 100
 
 Reference = Literal["held-out pictures", "training pictures among themselves"]
 
@@ -40,9 +40,9 @@ class Search:
         verdict = self.verdicts[space]
         opening = "memorised" if self.is_memorised else "no sign of memorisation"
         return (
-            f"{opening}: {verdict.share:.1%} of the generated pictures stand out as near to one "
-            f"training picture, as {verdict.expected:.1%} of {self.reference} do by chance "
-            f"({space.replace('_', ' ')}; {self.num_references} references)"
+            f"{opening}: {verdict.share:.1%} of the generated pictures have the score of a copy, "
+            f"{verdict.expected:.1%} would by chance ({space.replace('_', ' ')}, against "
+            f"{self.num_references} {self.reference})"
         )
 
 
@@ -51,7 +51,7 @@ def search_copies(
 ) -> Search:
     """Look every fake up among the training pictures, and reals that are no copies beside them.
 
-    Those are the held-out pictures, or, where there are fewer than 20, training pictures that
+    Those are the held-out pictures, or, where there are fewer than 100, training pictures that
     are looked up among the others.
 
     Raises:
@@ -83,13 +83,15 @@ def nearest_table(search: Search, sha256s: Sequence[str]) -> pa.Table:
     """A row a fake (its number in the stream) and space: the training picture, distance, score."""
     tables = []
     for space, found in search.nearest.items():
+        num = len(found.index_N)
+        # As lists: for an array pyarrow would import pandas.
         columns = {
-            "fake": pa.array(np.arange(len(found.index_N))),
-            "space": pa.array([space] * len(found.index_N)),
-            "nearest_sha256": pa.array([sha256s[index] for index in found.index_N]),
-            "distance": pa.array(found.distance_N.astype(np.float64)),
-            "score": pa.array(found.score_N.astype(np.float64)),
-            "is_copy": pa.array(found.score_N < search.verdicts[space].threshold),
+            "fake": list(range(num)),
+            "space": [space] * num,
+            "nearest_sha256": [sha256s[index] for index in found.index_N],
+            "distance": found.distance_N.tolist(),
+            "score": found.score_N.tolist(),
+            "is_copy": (found.score_N < search.verdicts[space].threshold).tolist(),
         }
         tables.append(pa.table(columns))
     return pa.concat_tables(tables)
@@ -123,4 +125,4 @@ def copies_sheet(
                 real_caption=f"distance {found.distance_N[fake]:.3f}\n{space.replace('_', ' ')}",
             )
         )
-    return pairs_sheet(pairs, title=f"{subject}: {search.words}")
+    return pairs_sheet(pairs, title=f"{subject}, worst first; {search.words}")

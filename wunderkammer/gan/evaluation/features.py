@@ -23,9 +23,10 @@ PICTURES_AT_ONCE = 64
 
 
 class RandomFeatures(nn.Module):
-    """Four random 3 by 3 convolutions, halving the side between them; mean and deviation of each.
+    """Four random 3 by 3 convolutions, the side halved between them.
 
-    uint8 [N, C, H, W] to [N, 480]. Weights of N(0, 2 / fan-in) (arXiv 1502.01852) of stream `seed`.
+    uint8 [N, C, H, W] to [N, 480]: mean and root mean square of what each gives. The weights are
+    of N(0, 2 / fan-in) (arXiv 1502.01852), of stream `seed`.
     """
 
     def __init__(self, channels: int, *, seed: int) -> None:
@@ -45,7 +46,7 @@ class RandomFeatures(nn.Module):
         found = []
         for weight in self.weights:
             x_NCHW = functional.leaky_relu(functional.conv2d(x_NCHW, weight, padding=1), SLOPE)
-            found += [x_NCHW.mean((2, 3)), x_NCHW.std((2, 3), correction=0)]
+            found += [x_NCHW.mean((2, 3)), x_NCHW.square().mean((2, 3)).sqrt()]
             if x_NCHW.shape[-1] > MIN_SIDE_PX:
                 x_NCHW = functional.avg_pool2d(x_NCHW, 2)
         return torch.cat(found, dim=1)

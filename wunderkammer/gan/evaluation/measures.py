@@ -28,7 +28,7 @@ INCEPTION = "inception"
 FEATURE_SEED = 0
 PATCHES_PER_IMAGE = 128
 NUM_DIRECTIONS = 512
-MAX_PYRAMIDS = 2048
+MAX_PYRAMIDS = 1024
 NEIGHBOURS = 3
 
 
@@ -66,7 +66,8 @@ def distances(
     """
     found: dict[str, float] = {}
     if params.sliced_wasserstein:
-        found |= _pyramid(real_NCHW[:MAX_PYRAMIDS], fake_NCHW[:MAX_PYRAMIDS], seed=params.seed)
+        num = min(len(real_NCHW), len(fake_NCHW), MAX_PYRAMIDS)
+        found |= _pyramid(real_NCHW[:num], fake_NCHW[:num], seed=params.seed)
     if params.random_features:
         real_ND = embeds[RANDOM_FEATURES](real_NCHW)
         found["distance/random_kid"] = kernel_distance(real_ND, fake_features[RANDOM_FEATURES])

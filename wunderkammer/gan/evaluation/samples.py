@@ -11,7 +11,8 @@ from wunderkammer.gan.evaluation.features import exact_kernels
 from wunderkammer.gan.evaluation.pictures import Indices, Pictures
 from wunderkammer.gan.networks.interface import GeneratorNetwork
 
-PICTURES_AT_ONCE = 32
+MIN_AT_ONCE = 16
+PIXELS_AT_ONCE = 2**18
 
 
 class NotFiniteError(RuntimeError):
@@ -34,8 +35,9 @@ def draw_pictures(
     random = torch.Generator().manual_seed(seed)
     side = generator.resolution_px
     drawn_NCHW = np.empty((num, generator.channels, side, side), np.uint8)
-    for start in range(0, num, PICTURES_AT_ONCE):
-        rows = slice(start, min(start + PICTURES_AT_ONCE, num))
+    at_once = max(MIN_AT_ONCE, PIXELS_AT_ONCE // side**2)
+    for start in range(0, num, at_once):
+        rows = slice(start, min(start + at_once, num))
         size = rows.stop - rows.start
         z_NZ = torch.randn(size, generator.z_dim, generator=random).to(device)
         labels_NL = None
