@@ -176,14 +176,16 @@ class R3ganParams(_Training):
     """R3GAN (arXiv 2501.05441): relativistic loss with R1 and R2 at every step, no tricks.
 
     Rates, weights and Adam's beta₂ go from their first to their last value along a cosine over
-    `burn_in_kimg`.
+    `burn_in_kimg`; so does, from 0, the p of an augmentation of kind "fixed" (the paper's is 0.3).
+    `gamma` left out is the paper's for the resolution: from 0.05 at 32 px, 2 at 64 px, 150 at
+    256 px to a tenth of it.
     """
 
     kind: Literal["r3gan"]
     network: Literal["tiny", "small", "full"] = "full"
     total_kimg: Positive
     learning_rate: tuple[Positive, Positive] = (0.0002, 0.00005)
-    gamma: tuple[NotNegative, NotNegative] = (150.0, 15.0)
+    gamma: tuple[NotNegative, NotNegative] | None = None
     beta2: tuple[Fraction, Fraction] = (0.9, 0.99)
     ema_kimg: tuple[NotNegative, NotNegative] = (0.0, 500.0)
     burn_in_kimg: Positive = 20000.0

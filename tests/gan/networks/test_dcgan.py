@@ -27,6 +27,13 @@ def test_sane_networks_are_there_for_16_to_256_px(side, channels, spectral_norm)
     assert DcganDiscriminator(params)(images).shape == (2,)
 
 
+@pytest.mark.parametrize("side", [8, 512])
+@pytest.mark.parametrize("family", [DcganGenerator, DcganDiscriminator])
+def test_other_sizes_are_refused_by_their_value(side, family):
+    with pytest.raises(ValueError, match=f"resolution_px={side}: .* for 16 to 256 px"):
+        family(network(side))
+
+
 def test_the_sane_layout_at_64_px_has_the_features_of_the_paper():
     params = DcganNetwork(resolution_px=64, channels=3, z_dim=100, layout="sane")
     generator, discriminator = DcganGenerator(params), DcganDiscriminator(params)

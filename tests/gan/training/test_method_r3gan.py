@@ -53,7 +53,8 @@ def test_micro_batches_give_the_result_of_the_whole_batch(recipe, begin, steps, 
 def test_everything_follows_half_a_cosine_over_the_burn_in(
     kimg, rate, gamma, beta2, ema_kimg, p, begin, pictures
 ):
-    plain = {"kind": "r3gan", "total_kimg": 1.0, "augment": {"kind": "fixed", "p": 0.3}}
+    augment = {"kind": "fixed", "p": 0.3}
+    plain = {"kind": "r3gan", "total_kimg": 1.0, "gamma": (150.0, 15.0), "augment": augment}
     method = begin(R3ganParams.model_validate(plain), NETWORKS, pictures).method
     method.rate_scale = 0.5
     method.begin_step(round(kimg * 1000))
@@ -64,6 +65,14 @@ def test_everything_follows_half_a_cosine_over_the_burn_in(
         (group,) = adam.param_groups
         assert group["lr"] == pytest.approx(rate * 0.5)
         assert group["betas"] == (0.0, pytest.approx(beta2))
+
+
+@pytest.mark.parametrize(("side", "first"), [(16, 0.05), (64, 2.0), (128, 17.0), (512, 150.0)])
+def test_a_gamma_left_out_is_the_papers_for_the_resolution(side, first, begin, pictures):
+    widths = {str(2**k): 8 for k in range(2, side.bit_length())}
+    networks = NETWORKS.model_copy(update={"resolution_px": side, "features_by_side": widths})
+    method = begin(R3ganParams(kind="r3gan", total_kimg=1.0), networks, pictures).method
+    assert method.gammas == pytest.approx((first, first / 10))
 
 
 class _Linear(nn.Module):

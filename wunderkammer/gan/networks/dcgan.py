@@ -21,6 +21,7 @@ from wunderkammer.gan.networks.params import DcganNetwork
 
 SLOPE = 0.2
 SANE_DEVIATION = 0.02  # of first weights: the paper, section 4
+SANE_SIDES_PX = (16, 256)
 
 
 class DcganSynthesis(nn.Module):
@@ -28,8 +29,7 @@ class DcganSynthesis(nn.Module):
 
     def __init__(self, params: DcganNetwork) -> None:
         super().__init__()
-        build = _quilt_synthesis if params.layout == "quilt" else _sane_synthesis
-        self.layers = build(params)
+        self.layers = _quilt_synthesis(params) if _is_quilt(params) else _sane_synthesis(params)
 
     def forward(
         self, w_NZ: Tensor, *, noise_mode: NoiseMode = "const", draws: Draws | None = None
@@ -43,7 +43,11 @@ class DcganSynthesis(nn.Module):
 
 
 class DcganGenerator(GeneratorNetwork):
-    """z [N, Z] to images."""
+    """z [N, Z] to images.
+
+    Raises:
+        ValueError: the layout is not made for this resolution.
+    """
 
     params: DcganNetwork
 
@@ -55,19 +59,34 @@ class DcganGenerator(GeneratorNetwork):
 
 
 class DcganDiscriminator(DiscriminatorNetwork):
-    """Images to one score each."""
+    """Images to one score each.
+
+    Raises:
+        ValueError: the layout is not made for this resolution.
+    """
 
     params: DcganNetwork
 
     def __init__(self, params: DcganNetwork) -> None:
         super().__init__()
         self.params = params
-        build = _quilt_critic if params.layout == "quilt" else _sane_critic
-        self.layers = build(params)
+        self.layers = _quilt_critic(params) if _is_quilt(params) else _sane_critic(params)
 
     def forward(self, image_NCHW: Tensor, labels_NL: Tensor | None = None) -> Tensor:
         """Scores [N] of images in [-1, 1]; labels are one-hot."""
         return chosen_score(self.layers(image_NCHW), labels_NL)
+
+
+def _is_quilt(params: DcganNetwork) -> bool:
+    if params.layout == "quilt":
+        return True
+    least, most = SANE_SIDES_PX
+    if not least <= params.resolution_px <= most:
+        raise ValueError(
+            f"resolution_px={params.resolution_px}: the layout 'sane' is made for {least} to "
+            f"{most} px; choose a side of that, or the layout 'quilt'"
+        )
+    return False
 
 
 def _quilt_synthesis(params: DcganNetwork) -> nn.Sequential:

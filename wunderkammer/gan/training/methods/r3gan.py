@@ -25,6 +25,10 @@ from wunderkammer.gan.training.phases import Batch, Rows
 
 BETA1 = 0.0
 
+# By the largest side in px that it is for: the paper's at 32, 64 and 256 px, and between the last
+# two their geometric mean. The last value of the schedule is a tenth.
+FIRST_GAMMA = {32: 0.05, 64: 2.0, 128: 17.0, 256: 150.0}
+
 
 class R3ganMethod(AlternatingMethod):
     """Relativistic loss with R1 and R2 at every step (equations 2 to 4), everything scheduled.
@@ -42,7 +46,8 @@ class R3ganMethod(AlternatingMethod):
     ) -> None:
         self.train = train
         self.loss = LOSSES["relativistic"]
-        self.gamma, self.beta2 = train.gamma[0], train.beta2[0]
+        self.gammas = train.gamma or _usual_gammas(generator.resolution_px)
+        self.gamma, self.beta2 = self.gammas[0], train.beta2[0]
         super().__init__(
             generator,
             discriminator,
@@ -58,7 +63,7 @@ class R3ganMethod(AlternatingMethod):
         train = self.train
         now = partial(cosine, num_images=num_images, over_images=train.burn_in_kimg * 1000)
         self.rate = now(*train.learning_rate)
-        self.gamma = now(*train.gamma)
+        self.gamma = now(*self.gammas)
         self.beta2 = now(*train.beta2)
         self.ema_images = now(*train.ema_kimg) * 1000
         if isinstance(train.augment, FixedAugment):
@@ -103,3 +108,8 @@ class R3ganMethod(AlternatingMethod):
         z_NZ = batch.draws.normal(self.generator.z_dim)
         images_NCHW: Tensor = self.generator(z_NZ, batch.labels_NL)
         return images_NCHW
+
+
+def _usual_gammas(resolution_px: int) -> tuple[float, float]:
+    side_px = min((side for side in FIRST_GAMMA if side >= resolution_px), default=max(FIRST_GAMMA))
+    return FIRST_GAMMA[side_px], FIRST_GAMMA[side_px] / 10.0
