@@ -41,6 +41,7 @@ def finished_checkpoint(versions: Versions, subject: str) -> Portable:
         "subject": subject,
         "version": record.version,
         "num_images": str(described["num_images"]),
+        "labels": ", ".join(described.get("labels", ())),
     }
     return Portable(network_params_of(described["generator"]), tensors, provenance)
 
