@@ -11,9 +11,10 @@ SCHEMA = pa.schema([("measure", pa.string()), ("kimg", pa.float64()), ("value", 
 COURSE_COLUMNS = ("num_images", "elapsed_s", "images_per_s", "memory_mb")
 
 NUM_COLUMNS = 4
-MAX_PANELS = 24
+MAX_PANELS = 16
+MAX_MARKED = 50
 PANEL_INCHES = (3.0, 2.1)
-RESOLUTIONS_DPI = (100, 80, 60, 40)
+RESOLUTIONS_DPI = (80, 60, 40)
 MAX_BYTES = 200_000
 
 
@@ -54,7 +55,8 @@ def course_plot(course: pa.Table, *, num_images: int) -> bytes:
     FigureCanvasAgg(figure)
     panels = figure.subplots(num_rows, NUM_COLUMNS, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
-        axes.plot(*zip(*points[name], strict=True), marker=".")
+        marker = "." if len(points[name]) <= MAX_MARKED else None
+        axes.plot(*zip(*points[name], strict=True), marker=marker)
         axes.axvline(num_images / 1000, color="grey", linestyle=":")
         axes.set_title(name, fontsize="small")
         axes.set_xlabel("kimg", fontsize="small")
