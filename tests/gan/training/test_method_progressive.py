@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save
 from torch import nn
 
 from wunderkammer.gan.augment.params import AdaAugment, FixedAugment
+from wunderkammer.gan.checkpoints.published import load_generator
+from wunderkammer.gan.checkpoints.state import capture
 from wunderkammer.gan.draws import Draws
 from wunderkammer.gan.networks.params import ProgressiveNetwork
 from wunderkammer.gan.networks.progressive import enlarged, shrunk
@@ -192,3 +195,14 @@ def test_it_trains_with_an_augmentation_of_the_smallest_images(
     assert bool(np.isfinite(numbers(state)).all())
     follows_held_out = isinstance(augment, AdaAugment) and augment.metric == "rv"
     assert ("scores/held_out" in state.meter.close()) == follows_held_out
+
+
+def test_a_checkpoint_from_the_middle_of_a_fade_draws_as_the_training_does(
+    recipe, begin, steps, pictures
+):
+    state = steps(begin(recipe(), NETWORKS, pictures), 4)
+    assert 0.0 < state.method.average.growth.level < 1.0
+    _, tensors = capture(state)
+    generator = load_generator(save(tensors), NETWORKS.model_dump(mode="json"))
+    z = torch.randn(2, 8)
+    assert torch.allclose(generator(z), state.method.average(z), atol=1e-6)

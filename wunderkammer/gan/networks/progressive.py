@@ -148,7 +148,7 @@ class ProgressiveSynthesis(nn.Module):
     def grown_image(self, w_NZ: Tensor) -> Tensor:
         """Images of the side that it has grown to; during a fade, of the side faded in."""
         below, share = self.growth.below, self.growth.share
-        x = self.dense(unit_mean_square(w_NZ)).view(len(w_NZ), -1, 4, 4)
+        x = self.dense(unit_mean_square(w_NZ)).unflatten(1, (-1, 4, 4))
         x = self.conv(unit_mean_square(x).contiguous(memory_format=torch.channels_last))
         for block in self.blocks[:below]:
             x = block(x)
