@@ -88,6 +88,7 @@ def test_an_edit_runs_exactly_its_own_steps_and_unchanged_content_stops_there(da
             ("corgi", "filtered_crops"),
             ("corgi", "deduped_shards"),
             ("corgi", "trained_checkpoint"),
-            ("corgi", "interpolation_video"),
+            # It reads the shards too, so it is in the training's run, and not run again after it.
             ("corgi", "evaluation"),
+            ("corgi", "interpolation_video"),
         ]
