@@ -223,14 +223,18 @@ def collect_training(inputs: StageInputs, job: TrainingJob) -> Draft:
 
 
 def statistics(facts: Facts) -> pa.Table:
-    """A row a tick: images shown, seconds, speed, memory (MiB), and every measure."""
+    """A row a tick: images shown, seconds, speed, memory (MiB), and every measure.
+
+    A measure that a tick does not have (the distance, between snapshots) is null there.
+    """
+    names = sorted({name for tick in facts.ticks for name in tick.measures})
     rows = [
         {
             "num_images": tick.num_images,
             "elapsed_s": tick.elapsed_s,
             "images_per_s": tick.images_per_s,
             "memory_mb": tick.memory_mb,
-            **tick.measures,
+            **{name: tick.measures.get(name) for name in names},
         }
         for tick in facts.ticks
     ]

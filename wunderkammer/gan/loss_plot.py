@@ -10,25 +10,37 @@ from wunderkammer.gan.checkpoints.archive import Tick
 
 PANELS = (
     ("Loss", ("loss/generator", "loss/discriminator")),
-    ("R1: mean squared gradient", ("loss/r1_penalty",)),
+    ("Penalties", ("scores/r1_penalty", "scores/r2_penalty", "scores/gradient_penalty")),
     ("Mean sign of scores", ("scores/real_sign", "scores/fake_sign")),
+    ("Diversity, ADA's p", ("health/diversity", "augment/p")),
+    ("Distance to the pictures", ("distance/sliced_wasserstein",)),
 )
+PANEL_INCHES = (3.4, 3.0)
 
 
 def loss_plot(ticks: Sequence[Tick]) -> bytes:
-    """Losses, R1 and the signs of the discriminator's scores over the images shown: a PNG."""
-    figure = Figure(figsize=(10, 3), dpi=100, layout="constrained")
+    """Losses, penalties, scores and distance over the images shown, as far as measured: a PNG."""
+    panels = {title: curves for title, names in PANELS if (curves := _curves(ticks, names))}
+    width, height = PANEL_INCHES
+    figure = Figure(figsize=(width * max(len(panels), 1), height), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, (title, names) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
-        for name in names:
-            points = [(t.num_images / 1000, t.measures[name]) for t in ticks if name in t.measures]
-            if points:
-                axes.plot(*zip(*points, strict=True), marker=".", label=name.split("/")[1])
+    for number, (title, curves) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, len(panels), number)
+        for name, points in curves.items():
+            axes.plot(*zip(*points, strict=True), marker=".", label=name.split("/")[1])
         axes.set_title(title, fontsize="medium")
         axes.set_xlabel("kimg")
         axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.legend(fontsize="small")
+        axes.legend(fontsize="small")
     sink = io.BytesIO()
     figure.savefig(sink, format="png")
     return sink.getvalue()
+
+
+def _curves(ticks: Sequence[Tick], names: Sequence[str]) -> dict[str, list[tuple[float, float]]]:
+    """Points (kimg, value) of each measure that some tick has."""
+    points = {
+        name: [(t.num_images / 1000, t.measures[name]) for t in ticks if name in t.measures]
+        for name in names
+    }
+    return {name: found for name, found in points.items() if found}
