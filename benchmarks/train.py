@@ -67,7 +67,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="after one that is not counted")
     parser.add_argument("--steps", type=int, help="a round; default: 1, on a GPU 16")
     parser.add_argument("--threads", type=int, default=CPU_THREADS)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="cuda:0" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--aug", default="bgc", choices=["none", *AUGMENTS])
     parser.add_argument("--p", type=float, default=0.2, help="probability of augmentation")
     parser.add_argument("--precision", default="auto", help="of ours, as in a recipe")

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.nn import functional
 from torch.utils import cpp_extension
 
 from benchmarks.side_by_side.contestant import LazyLoop, Mark, load_state
@@ -39,6 +41,9 @@ class Reference:
 
     def __init__(self, setting: Setting, checkout: Path) -> None:
         self.modules = _import(checkout)
+        if not _has_second_derivative():
+            module: Any = importlib.import_module("torch_utils.ops.grid_sample_gradfix")
+            module.grid_sample = Sampling.apply
         device = torch.device(setting.device)
         self.remark = _plugins() if device.type == "cuda" else "float32, its own plain torch ops"
         self.generator, self.discriminator = _networks(self.modules, setting)
@@ -84,6 +89,52 @@ class Reference:
     def score(self, images_NCHW: Tensor) -> Tensor:
         scores_N1: Tensor = self.discriminator(images_NCHW, None, force_fp32=True)
         return scores_N1[:, 0]
+
+
+class Sampling(Function):
+    """`grid_sample` as the reference calls it, with derivatives in the images.
+
+    It is linear in them, so the second derivative is sampling again. Points need none here.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images_NCHW: Tensor, points_NHW2: Tensor) -> Tensor:
+        ctx.save_for_backward(images_NCHW, points_NHW2)
+        return functional.grid_sample(images_NCHW, points_NHW2, align_corners=False)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        return _SamplingAdjoint.apply(slopes[0], *ctx.saved_tensors), None
+
+
+class _SamplingAdjoint(Function):
+    @staticmethod
+    def forward(ctx: Any, slope: Tensor, images_NCHW: Tensor, points_NHW2: Tensor) -> Tensor:
+        ctx.save_for_backward(points_NHW2)
+        gradients = torch.ops.aten.grid_sampler_2d_backward(
+            slope, images_NCHW, points_NHW2, 0, 0, False, [True, False]
+        )
+        adjoint: Tensor = gradients[0]
+        return adjoint
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
+        (points_NHW2,) = ctx.saved_tensors
+        return Sampling.apply(slopes[0], points_NHW2), None, None
+
+
+def _has_second_derivative() -> bool:
+    """Whether this torch can differentiate `grid_sample` twice: 2.15 can, 2.11 can't."""
+    images_NCHW = torch.ones(1, 1, 2, 2, requires_grad=True)
+    sampled = functional.grid_sample(images_NCHW, torch.zeros(1, 1, 1, 2), align_corners=False)
+    (slope,) = torch.autograd.grad(sampled.square().sum(), images_NCHW, create_graph=True)
+    try:
+        torch.autograd.grad(slope.sum(), images_NCHW)
+    except RuntimeError as error:
+        if "not implemented" not in str(error):
+            raise
+        return False
+    return True
 
 
 def _import(checkout: Path) -> types.SimpleNamespace:

@@ -11,7 +11,7 @@ from benchmarks.side_by_side.check import fingerprint
 from benchmarks.side_by_side.ours import Ours
 from benchmarks.side_by_side.peak import BITS_16, BITS_32, floor_s_per_kimg
 from benchmarks.side_by_side.referee import Comparison, Timing, compare
-from benchmarks.side_by_side.reference import Reference
+from benchmarks.side_by_side.reference import Reference, Sampling
 from benchmarks.side_by_side.setting import Setting
 from benchmarks.side_by_side.standin import StandIn
 from benchmarks.side_by_side.table import section, write_section
@@ -86,6 +86,16 @@ def test_a_round_times_every_part_and_moves_every_network(kind, ours):
     }
     for old, new in zip(before, weights_of(contestant), strict=True):
         assert any(not torch.equal(old[name], new[name]) for name in old)
+
+
+def test_sampling_for_the_reference_has_the_derivatives_of_grid_sample():
+    random = torch.Generator().manual_seed(0)
+    images = torch.rand(2, 3, 5, 5, generator=random, dtype=torch.float64, requires_grad=True)
+    points = torch.rand(2, 4, 4, 2, generator=random, dtype=torch.float64) * 2.4 - 1.2
+    expected = torch.nn.functional.grid_sample(images, points, align_corners=False)
+    assert torch.equal(Sampling.apply(images, points), expected)
+    assert torch.autograd.gradcheck(lambda x: Sampling.apply(x, points), [images])
+    assert torch.autograd.gradgradcheck(lambda x: Sampling.apply(x, points).square(), [images])
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path):
