@@ -61,8 +61,8 @@ Backward = Callable[[str, Tensor, Tensor, float], None]
 class LazyLoop:
     """Steps as the reference's loop takes them: four phases, two Adams, one average.
 
-    `backward(phase, reals, z, gain)` adds gradients. Pictures are in memory, which costs less than
-    the reference's loader does.
+    `backward(phase, reals, z, gain)` adds gradients. Pictures are on the device, which costs less
+    than the reference's loader does.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class LazyLoop:
         self.networks = {"G": generator, "D": discriminator}
         self.backward = backward
         self.device = torch.device(setting.device)
-        self.images_NCHW = torch.from_numpy(setting.images())
-        self.random = torch.Generator().manual_seed(0)
+        self.images_NCHW = torch.from_numpy(setting.images()).to(self.device)
+        self.random = torch.Generator(self.device).manual_seed(0)
         self.average = copy.deepcopy(generator).requires_grad_(False).eval()
         numbers = setting.numbers
         self.adams = {
@@ -105,8 +105,10 @@ class LazyLoop:
 
     def _reals(self) -> Tensor:
         batch = self.setting.numbers.batch_size
-        picked = torch.randint(len(self.images_NCHW), (batch,), generator=self.random)
-        return self.images_NCHW[picked].to(self.device).float() / 127.5 - 1
+        picked = torch.randint(
+            len(self.images_NCHW), (batch,), generator=self.random, device=self.device
+        )
+        return self.images_NCHW[picked].float() / 127.5 - 1
 
     def _run(self, phase: str, reals_NCHW: Tensor, *, gain: float) -> None:
         name = LAZY_PHASES[phase]
