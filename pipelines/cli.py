@@ -194,6 +194,8 @@ def _places(name: str) -> list[tuple[str, Path | str]]:
         "its poster": ("interpolation_video", "poster.jpg"),
         "the sample grid": ("trained_checkpoint", "grid.jpg"),
         "the loss": ("trained_checkpoint", "loss.png"),
+        "nearest pictures": ("evaluation", "memorisation.jpg"),
+        "its course": ("evaluation", "course.png"),
         "crops kept": ("filtered_crops", "kept.jpg"),
         "crops refused": ("filtered_crops", "rejected.jpg"),
         "the training set": ("deduped_shards", "kept.jpg"),
