@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     die_with_parent()
     # Else each process would take every core, or torchrun would leave each a single one.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(num_cpus() // num_processes, 1)))
+    # Else processes that are started again find each other's addresses of before they died.
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     return launch(
         torchrun_arguments(
             options.job,

@@ -42,6 +42,7 @@ log = logging.getLogger("wunderkammer.gan.train")
 
 NUM_SCORED = 512
 
+STUCK_S = 300
 EXIT_DONE = 0
 EXIT_STOPPED = os.EX_TEMPFAIL
 
@@ -70,15 +71,7 @@ def train(
     if len(held_out_N):
         data, held_out = everything.chosen(train_N), everything.chosen(held_out_N)
     if processes.is_first:
-        for line in starting_lines(
-            job.train,
-            num_images=len(data),
-            resolution_px=job.resolution_px,
-            channels=job.channels,
-            num_labels=data.num_labels,
-            device=device,
-        ):
-            say(line)
+        announce(job, data, device=device, say=say)
     score: Score | None = None
     if job.train.keep_best and processes.is_first:
         score = snapshot_score(data, seed=job.train.seed)
@@ -93,6 +86,21 @@ def train(
     )
     start = None if job.start is None else load_start(store, job.start)
     return run_training(data, job.train, around=around, held_out=held_out, start=start)
+
+
+def announce(
+    job: TrainingJob, data: TrainingImages, *, device: torch.device, say: Callable[[str], None]
+) -> None:
+    """Say what was chosen, and why."""
+    for line in starting_lines(
+        job.train,
+        num_images=len(data),
+        resolution_px=job.resolution_px,
+        channels=job.channels,
+        num_labels=data.num_labels,
+        device=device,
+    ):
+        say(line)
 
 
 def load_pictures(store: Store, job: TrainingJob) -> TrainingImages:
@@ -262,6 +270,9 @@ def main(arguments: list[str] | None = None) -> int:
     def stop(_signal: int, _frame: object) -> None:
         nonlocal is_stopped
         is_stopped = True
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            # Who waits for a process that has died waits long; the kernel ends it then.
+            signal.alarm(STUCK_S)
 
     for number in (signal.SIGTERM, signal.SIGINT):  # Ctrl-C reaches children of a terminal too
         signal.signal(number, stop)
