@@ -3,7 +3,8 @@
     python benchmarks/train.py [--reference CHECKOUT] [--write]
 
 CHECKOUT is a folder with NVlabs/stylegan2-ada-pytorch; nothing in it is changed. Without it the
-stand-in, which has the reference's structure of operations, is the peer.
+stand-in, which has the reference's structure of operations, is the peer. On a GPU the reference
+builds its CUDA plugins first, which needs nvcc, ninja and a C++ compiler.
 """
 
 import argparse
@@ -12,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+import yaml
 
-from benchmarks.side_by_side.referee import Comparison, compare
+from benchmarks.side_by_side.referee import compare
 from benchmarks.side_by_side.setting import NETWORKS, Setting
-from benchmarks.side_by_side.table import section, write_section
+from benchmarks.side_by_side.table import heading, tables, write_section
 from benchmarks.side_by_side.worker import OURS, REFERENCE, STAND_IN
 from wunderkammer.gan.augment.params import GROUPS, PRESETS
 
@@ -35,11 +37,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Compare, and print the tables."""
     options = parse(arguments)
     kind = torch.device(options.device).type
-    names = [name for name in (REFERENCE, STAND_IN, OURS) if name in options.contestants]
-    if options.reference is None and REFERENCE in names:
-        names.remove(REFERENCE)
-    comparisons: list[Comparison] = [
-        compare(
+    names = [*(options.peers or peers(kind, has_reference=options.reference is not None)), OURS]
+    parts = [heading(device_name(options), command=command(arguments))]
+    print(parts[0], flush=True)
+    for setting in settings(options):
+        comparison = compare(
             setting,
             names,
             checkout=options.reference,
@@ -47,12 +49,17 @@ def main(arguments: list[str] | None = None) -> None:
             num_steps=options.steps or STEPS[kind],
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
-        for setting in settings(options)
-    ]
-    text = section(f"Training on {device_name(options)}", comparisons, command=command(arguments))
-    print(text)
+        parts.append(tables(comparison))
+        print(f"\n{parts[-1]}", flush=True)
     if options.write:
-        write_section(DOCUMENT, text)
+        write_section(DOCUMENT, "\n\n".join(parts))
+
+
+def peers(kind: str, *, has_reference: bool) -> list[str]:
+    """On a GPU the stand-in tells nothing of a reference that has its own kernels and float16."""
+    if not has_reference:
+        return [STAND_IN]
+    return [REFERENCE, STAND_IN] if kind == "cpu" else [REFERENCE]
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -70,12 +77,19 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cuda:0" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--aug", default="bgc", choices=["none", *AUGMENTS])
     parser.add_argument("--p", type=float, default=0.2, help="probability of augmentation")
-    parser.add_argument("--precision", default="auto", help="of ours, as in a recipe")
+    parser.add_argument("--peers", nargs="+", choices=[REFERENCE, STAND_IN])
     parser.add_argument(
-        "--contestants", nargs="+", default=[REFERENCE, STAND_IN, OURS], metavar="NAME"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of ours, as in a recipe's train section: precision=bfloat16 micro_batch=4",
     )
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md too")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.reference is None and REFERENCE in (options.peers or []):
+        parser.error("--peers reference needs --reference CHECKOUT")
+    return options
 
 
 def settings(options: argparse.Namespace) -> Iterator[Setting]:
@@ -95,7 +109,7 @@ def settings(options: argparse.Namespace) -> Iterator[Setting]:
             threads=options.threads if kind == "cpu" else 0,
             augment="" if options.aug == "none" else options.aug,
             probability=options.p,
-            precision=options.precision,
+            more={k: yaml.safe_load(v) for k, _, v in (s.partition("=") for s in options.set)},
         )
 
 
@@ -106,7 +120,8 @@ def device_name(options: argparse.Namespace) -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{options.threads} threads of {models[0] if models else 'a CPU'}"
+    threads = f"{options.threads} thread{'s' if options.threads > 1 else ''}"
+    return f"{threads} of {models[0] if models else 'a CPU'}"
 
 
 def command(arguments: list[str] | None) -> str:

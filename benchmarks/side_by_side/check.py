@@ -21,6 +21,7 @@ def fingerprint(contestant: Contestant, setting: Setting) -> dict[str, float]:
 
     Without augmentation, noise and style mixing, whose random numbers no two have in common.
     """
+    torch.backends.cudnn.benchmark = False  # one pass is not worth the search
     shape = setting.numbers.network
     random = torch.Generator().manual_seed(0)
     num, side_px = shape.deviation_group, shape.resolution_px

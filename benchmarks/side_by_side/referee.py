@@ -11,7 +11,7 @@ from statistics import fmean, median
 from typing import Any
 
 from benchmarks.side_by_side.setting import Setting
-from benchmarks.side_by_side.worker import OURS, Seconds, serve
+from benchmarks.side_by_side.worker import CPU, OURS, WALL, Seconds, serve
 
 # Sums in another order differ by rounding; on a GPU contestants also round to fewer bits.
 TOLERANCE = {"cpu": 1e-3, "cuda": 5e-2}
@@ -38,11 +38,6 @@ class Comparison:
     setting: Setting
     timings: tuple[Timing, ...]
     rates: dict[str, float]
-
-    def s_per_kimg(self, parts: dict[str, float]) -> float:
-        """Seconds for 1,000 images: each part as often as it is due."""
-        step_s = sum(s / self.setting.intervals[name] for name, s in parts.items())
-        return 1000.0 * step_s / self.setting.numbers.batch_size
 
 
 class Seat:
@@ -114,20 +109,31 @@ def compare(
             first = number % len(seats)
             for seat in seats[first:] + seats[:first]:
                 rounds[seat.name].append(seat.ask("round", num_steps))
-            say(f"{setting.name}: {f'round {number} of {num_rounds}' if number else 'warm'}")
+            say(f"{setting.name}: {_paces(setting, rounds, number, num_rounds)}")
         timings = tuple(_timing(seat, rounds[seat.name][1:]) for seat in seats)
         _check_alike(seats, folder, tolerance=TOLERANCE[setting.device.split(":")[0]])
         say(f"{setting.name}: same weights give the same losses and gradients in all")
         return Comparison(setting, timings, ours.ask("peak"))
 
 
+def _paces(setting: Setting, rounds: dict[str, list[Seconds]], number: int, num_rounds: int) -> str:
+    """A line for whoever waits."""
+    paces = {name: setting.s_per_kimg(_means(done[-1], WALL)) for name, done in rounds.items()}
+    what = f"round {number} of {num_rounds}" if number else "warming up"
+    return f"{what}, s/kimg: {', '.join(f'{name} {s:.3g}' for name, s in paces.items())}"
+
+
+def _means(done: Seconds, kind: int) -> dict[str, float]:
+    return {part: fmean(s[kind] for s in times) for part, times in done.items()}
+
+
 def _timing(seat: Seat, rounds: list[Seconds]) -> Timing:
     """The mean of a part within a round, the median of these over the rounds."""
-    walls, cpus = (
-        {part: median(fmean(s[kind] for s in done[part]) for done in rounds) for part in rounds[0]}
-        for kind in (0, 1)
+    wall_s, cpu_s = (
+        {part: median(means[part] for means in over_rounds) for part in over_rounds[0]}
+        for over_rounds in ([_means(done, kind) for done in rounds] for kind in (WALL, CPU))
     )
-    return Timing(seat.name, seat.ask("remark"), seat.ask("memory"), walls, cpus)
+    return Timing(seat.name, seat.ask("remark"), seat.ask("memory"), wall_s, cpu_s)
 
 
 def _check_alike(seats: Sequence[Seat], folder: Path, *, tolerance: float) -> None:

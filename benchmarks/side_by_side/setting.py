@@ -23,9 +23,9 @@ class Setting:
     fixed `probability`.
 
     `micro_batch` is how many samples the reference and the stand-in compute at once; ours chooses
-    for itself. `precision` is ours; the reference has its own (float16 in the four highest
-    resolutions on a GPU, float32 on a CPU), the stand-in has float32. `more` is further keys of a
-    recipe's train section.
+    for itself. `more` is further keys of a recipe's train section, for ours: `precision`, say. The
+    reference has float16 in the four highest resolutions on a GPU and float32 on a CPU, the
+    stand-in float32.
     """
 
     preset: str
@@ -36,7 +36,6 @@ class Setting:
     threads: int = 0
     augment: str = "bgc"
     probability: float = 0.2
-    precision: str = "auto"
     more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -56,7 +55,6 @@ class Setting:
             "total_kimg": 1000,
             "batch_size": self.batch,
             "augment": augment,
-            "precision": self.precision,
             **self.more,
         }
         return StyleGan2Params.model_validate(section)
@@ -83,6 +81,11 @@ class Setting:
         if numbers.r1_gamma:
             parts["D reg"] = numbers.r1_interval
         return {name: parts[name] for name in PARTS if name in parts}
+
+    def s_per_kimg(self, seconds: Mapping[str, float]) -> float:
+        """Seconds for 1,000 images, from those of each part, which is done when it is due."""
+        step_s = sum(s / self.intervals[part] for part, s in seconds.items())
+        return 1000.0 * step_s / self.numbers.batch_size
 
     def images(self) -> np.ndarray:
         """Pictures to train on, uint8 [N, 3, H, W]: seeded coarse noise, as smooth as photos."""

@@ -12,16 +12,18 @@ from benchmarks.side_by_side.worker import OURS
 
 INTRODUCTION = """# Benchmarks
 
-Written by `benchmarks/train.py --write`; run it on a machine of your own.
+Each section is what a benchmark wrote with `--write`, on the device in its heading. `make bench` \
+runs them all; for a comparison with NVlabs/stylegan2-ada-pytorch itself, point the training \
+benchmark to a checkout of it:
+
+    .venv/bin/python benchmarks/train.py --reference CHECKOUT --write
 """
 
 
-def section(title: str, comparisons: Iterable[Comparison], *, command: str) -> str:
-    """One device's section: what was run on what, then each setting's tables."""
+def heading(device: str, *, command: str) -> str:
+    """The start of a device's section: what was run on what."""
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
-    parts = [f"## {title}", f"{versions}. Command: `{command}`.", LEGEND]
-    parts += [_tables(comparison) for comparison in comparisons]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([f"## Training on {device}", f"{versions}. Command: `{command}`.", LEGEND])
 
 
 LEGEND = """\
@@ -33,7 +35,8 @@ same run, in 16 bits for the four highest resolutions and in 32 below. Seconds a
 time, in brackets CPU time of all threads."""
 
 
-def _tables(comparison: Comparison) -> str:
+def tables(comparison: Comparison) -> str:
+    """How fast each contestant is, as a whole and by phase."""
     setting = comparison.setting
     augment = (
         f"ADA `{setting.augment}` at p {setting.probability}"
@@ -52,14 +55,14 @@ def _tables(comparison: Comparison) -> str:
 
 
 def _summary(comparison: Comparison, floor: float) -> str:
-    pace = {t.name: comparison.s_per_kimg(t.wall_s) for t in comparison.timings}
+    pace = {t.name: comparison.setting.s_per_kimg(t.wall_s) for t in comparison.timings}
     rivals = [name for name in pace if name != OURS]
     head = ["", "s/kimg", "CPU-s/kimg", "images/s", "memory MB", "share of the floor"]
     rows = []
     for timing in comparison.timings:
         s = pace[timing.name]
         row = [timing.name, f"{s:.3g}" if s < 100 else f"{s:.0f}"]
-        row += [f"{comparison.s_per_kimg(timing.cpu_s):.0f}", f"{1000 / s:.3g}"]
+        row += [f"{comparison.setting.s_per_kimg(timing.cpu_s):.0f}", f"{1000 / s:.3g}"]
         row += [f"{timing.memory_mb:.0f}", f"{floor / s:.0%}"]
         rows.append([*row, *(f"{pace[rival] / s:.2f}" for rival in rivals)])
     return _table([*head, *(f"over {rival}" for rival in rivals)], rows)

@@ -15,7 +15,8 @@ from benchmarks.side_by_side.peak import peak_rates
 from benchmarks.side_by_side.setting import Setting
 
 OURS, STAND_IN, REFERENCE = "ours", "stand-in", "reference"
-# Seconds by part, one a time that the part was done: wall time, and CPU time of all threads.
+# By part, one a time that the part was done: seconds of wall time, and of CPU time of all threads.
+WALL, CPU = 0, 1
 Seconds = dict[str, list[tuple[float, float]]]
 
 

@@ -14,7 +14,7 @@ from benchmarks.side_by_side.referee import Comparison, Timing, compare
 from benchmarks.side_by_side.reference import Reference, Sampling
 from benchmarks.side_by_side.setting import Setting
 from benchmarks.side_by_side.standin import StandIn
-from benchmarks.side_by_side.table import section, write_section
+from benchmarks.side_by_side.table import tables, write_section
 from benchmarks.side_by_side.worker import run_round
 
 SMALL = Setting(
@@ -118,10 +118,9 @@ def test_a_contestant_that_computes_something_else_is_refused():
 
 
 def test_a_phase_counts_as_often_as_it_is_due(timings):
-    comparison = Comparison(SMALL, timings, {BITS_32: 1e12})
     # 2 + 4 / 4 + 3 + 16 / 16 + 1 seconds for 8 images
-    assert comparison.s_per_kimg(timings[0].wall_s) == pytest.approx(1000)
-    assert comparison.s_per_kimg(timings[1].wall_s) == pytest.approx(500)
+    assert SMALL.s_per_kimg(timings[0].wall_s) == pytest.approx(1000)
+    assert SMALL.s_per_kimg(timings[1].wall_s) == pytest.approx(500)
 
 
 @pytest.mark.parametrize(
@@ -137,9 +136,7 @@ def test_the_floor_of_a_gpu_counts_the_highest_resolutions_at_the_faster_rate(
 
 
 def test_the_table_tells_the_pace_of_each_and_the_ratios(timings):
-    text = section("Training on X", [Comparison(SMALL, timings, {BITS_32: 1e12})], command="run")
-    lines = text.splitlines()
-    assert lines[0] == "## Training on X"
+    lines = tables(Comparison(SMALL, timings, {BITS_32: 1e12})).splitlines()
     assert any(line.startswith("| stand-in | 1000 | 1000 | 1 | 200 |") for line in lines)
     assert any(line.startswith("| ours | 500 | 500 | 2 | 100 |") for line in lines)
     assert any(line.endswith("| 2.00 |") for line in lines)
