@@ -125,7 +125,11 @@ def run_training(
         start=start,
         processes=around.processes,
     )
-    run = _Run(state, train, around, last_image=total_images(train, resolution_px=data.side_px))
+    last_image = total_images(train, resolution_px=data.side_px)
+    for place in (0, last_image - 1):
+        batch = state.method.batch_size(place)
+        around.processes.check_share(batch, smallest_part=state.method.smallest_part)
+    run = _Run(state, train, around, last_image=last_image)
     saved = run.go_on()
     if saved is not None and state.num_images >= run.last_image:
         return Outcome(run.finish(saved.facts), is_complete=True)

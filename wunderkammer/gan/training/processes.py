@@ -44,6 +44,24 @@ class Processes:
         share = total // self.count
         return range(self.rank * share, (self.rank + 1) * share)
 
+    def check_share(self, total: int, *, smallest_part: int) -> None:
+        """That our share of a batch of `total` is whole parts; 0 is a batch that is never split.
+
+        Raises:
+            ValueError: it is not, and several processes would not train as one does.
+        """
+        if self.count == 1:
+            return
+        share = len(self.rows(total))
+        refusal = f"a batch of {total} can't be shared by {self.count} processes"
+        if smallest_part == 0:
+            raise ValueError(f"{refusal}: all its samples share statistics; use one GPU")
+        if share % smallest_part:
+            raise ValueError(
+                f"{refusal}: {smallest_part} samples each share statistics; use fewer GPUs, or set "
+                f"train.batch_size to a multiple of {self.count * smallest_part}"
+            )
+
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over all processes, through one buffer."""
         if self.count == 1 or not tensors:
