@@ -3,7 +3,12 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
-from wunderkammer.gan.kernels.convolution import convolve, convolve_transposed
+from wunderkammer.gan.kernels import convolution
+from wunderkammer.gan.kernels.convolution import (
+    convolve,
+    convolve_transposed,
+    input_gradient,
+)
 
 STEPS = [(1, 1), (1, 0), (2, 0)]
 
@@ -12,9 +17,9 @@ def drawn(*shape, dtype=torch.float64):
     return torch.randn(shape, dtype=dtype, requires_grad=True)
 
 
-def second_order(convolution, inputs):
+def second_order(operation, inputs):
     """The gradients by the inputs of a function that holds first derivatives squared."""
-    y = convolution(*inputs).sin().sum()
+    y = operation(*inputs).sin().sum()
     firsts = torch.autograd.grad(y, inputs, create_graph=True)
     return torch.autograd.grad(sum(first.square().sum() for first in firsts), inputs)
 
@@ -73,3 +78,48 @@ def test_what_needs_no_gradient_gets_none():
     convolve(x, weight, padding=1).sum().backward()
     assert x.grad is None
     assert weight.grad is not None
+
+
+def test_an_input_gradient_has_the_derivatives_by_weights_that_torch_finds():
+    x, first, second = drawn(2, 2, 5, 5), drawn(3, 2, 3, 3), drawn(3, 2, 3, 3)
+
+    def penalty(operation, transposed, gradient):
+        y = transposed(operation(x, first).tanh(), second)
+        return gradient(y.sin().sum(), x).square().sum()
+
+    def plain_gradient(y, x):
+        return torch.autograd.grad(y, x, create_graph=True)[0]
+
+    own = penalty(convolve, convolve_transposed, input_gradient)
+    plain = penalty(functional.conv2d, functional.conv_transpose2d, plain_gradient)
+    own_gradients = torch.autograd.grad(own, (first, second))
+    torch.testing.assert_close(own_gradients, torch.autograd.grad(plain, (first, second)))
+
+
+def test_an_input_gradient_computes_no_gradient_of_weights(monkeypatch):
+    asked = []
+    computed = convolution._weight_gradient
+    monkeypatch.setattr(
+        convolution, "_weight_gradient", lambda *a: (asked.append(1), computed(*a))[1]
+    )
+    x, weight = drawn(1, 2, 4, 4), drawn(2, 2, 3, 3)
+    gradient = input_gradient(convolve(x, weight, padding=1).sin().sum(), x)
+    assert asked == []
+    gradient.square().sum().backward()
+    assert len(asked) == 2
+    assert weight.grad is not None
+
+
+def test_an_input_gradient_that_fails_leaves_weights_their_gradients():
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        input_gradient(torch.zeros(()), torch.zeros(()))
+    weight = drawn(2, 2, 3, 3)
+    convolve(torch.randn(1, 2, 4, 4, dtype=torch.float64), weight).sum().backward()
+    assert weight.grad is not None
+
+
+def test_gradients_keep_the_order_of_memory_of_their_images():
+    x = torch.randn(2, 4, 6, 6).to(memory_format=torch.channels_last).requires_grad_()
+    y = convolve(x, torch.randn(3, 4, 3, 3), padding=1)
+    (gradient,) = torch.autograd.grad(y, x, torch.randn(2, 3, 6, 6))
+    assert gradient.is_contiguous(memory_format=torch.channels_last)

@@ -35,19 +35,19 @@ def bias_act(
 ) -> Tensor:
     """The activation of x · scale + bias + noise, [N, C, H, W], in the type of x."""
     gain = activation.gain  # a leaky ReLU is positively homogeneous: its gain may come first
-    offset = None if bias_C is None else (bias_C * gain)[:, None, None]
-    if noise_N1HW is not None:
-        noise = noise_N1HW * gain
-        offset = noise if offset is None else offset + noise
     y = x_NCHW
-    if scale_NC11 is not None and offset is not None:
-        y = torch.addcmul(offset.to(y.dtype), y, (scale_NC11 * gain).to(y.dtype))
-    elif scale_NC11 is not None:
-        y = y * (scale_NC11 * gain).to(y.dtype)
-    elif offset is not None:
-        y = torch.add(offset.to(y.dtype), y, alpha=gain)
+    bias = None if bias_C is None else (bias_C * gain).to(y.dtype)[:, None, None]
+    scale = None if scale_NC11 is None else (scale_NC11 * gain).to(y.dtype)
+    if scale is not None and bias is not None:
+        y = torch.addcmul(bias, y, scale)
+    elif scale is not None:
+        y = y * scale
+    elif bias is not None:
+        y = torch.add(bias, y, alpha=gain)
     elif gain != 1.0:
         y = y * gain
+    if noise_N1HW is not None:  # by itself: with the bias it would be as large as y
+        y = y + (noise_N1HW * gain).to(y.dtype)
     if activation.slope != 1.0:
         y = functional.leaky_relu(y, activation.slope)
     return y if activation.clamp is None else y.clamp(-activation.clamp, activation.clamp)

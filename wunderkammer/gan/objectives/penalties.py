@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from wunderkammer.gan.kernels.convolution import input_gradient
+
 Critic = Callable[[Tensor], Tensor]
 
 
@@ -47,7 +49,7 @@ def path_lengths(images_NCHW: Tensor, w_NLD: Tensor, noise_NCHW: Tensor) -> Tens
     """
     num_rows, num_columns = images_NCHW.shape[2:]
     y_NCHW = noise_NCHW / math.sqrt(num_rows * num_columns)
-    (gradient_NLD,) = torch.autograd.grad((images_NCHW * y_NCHW).sum(), w_NLD, create_graph=True)
+    gradient_NLD = input_gradient((images_NCHW * y_NCHW).sum(), w_NLD)
     norm_N: Tensor = torch.linalg.vector_norm(gradient_NLD.flatten(1), dim=1)
     return norm_N / math.sqrt(w_NLD.shape[1])
 
@@ -64,5 +66,4 @@ def decay_mean(mean: Tensor, lengths_mean: Tensor, *, decay: float = 0.01) -> Te
 
 def _critic_gradient(critic: Critic, images_NCHW: Tensor) -> Tensor:
     images = images_NCHW.detach().requires_grad_()
-    (gradient_NCHW,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
-    return gradient_NCHW
+    return input_gradient(critic(images).sum(), images)
