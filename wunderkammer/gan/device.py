@@ -16,12 +16,11 @@ from wunderkammer.gan.networks.build import build_networks
 from wunderkammer.gan.networks.params import NetworkParams
 from wunderkammer.gan.networks.precision import set_precision
 from wunderkammer.gan.params import StyleGan2Params, TrainParams
-from wunderkammer.gan.settings import network_params
+from wunderkammer.gan.settings import batch_size, network_params
 from wunderkammer.gan.training.methods.build import precision
 
 # A pass of a calibration costs about this much: a second or two on a CPU, less on a GPU.
 CALIBRATION_FLOPS = {"cpu": 2e11, "cuda": 2e13}
-MAX_CALIBRATION_SAMPLES = 16
 MEASURED_S = 1.0
 NUM_WARMING = 2
 
@@ -85,22 +84,34 @@ def device_facts(
     else:
         name = f"CPU, {torch.get_num_threads()} threads"
         memory_bytes = psutil.virtual_memory().available
-    network = network_params(train, resolution_px=resolution_px, channels=channels, num_labels=0)
+    flops_per_s = None
+    if is_calibrated:
+        picture = {"resolution_px": resolution_px, "channels": channels, "num_labels": 0}
+        flops_per_s = measured_flops(
+            network_params(train, **picture),
+            num_samples=batch_size(train, resolution_px=resolution_px),
+            device=device,
+            dtype=dtype,
+        )
     return DeviceFacts(
         name=name,
         kind=device.type,
         memory_bytes=memory_bytes,
         dtype=dtype,
-        flops_per_s=measured_flops(network, device=device, dtype=dtype) if is_calibrated else None,
+        flops_per_s=flops_per_s,
     )
 
 
-def measured_flops(network: NetworkParams, *, device: torch.device, dtype: torch.dtype) -> float:
+def measured_flops(
+    network: NetworkParams, *, num_samples: int, device: torch.device, dtype: torch.dtype
+) -> float:
     """FLOP/s that a generator's step reaches: both networks forward, back to the weights of one.
 
-    Networks that would take too long are measured at a smaller side.
+    What would take too long is measured with fewer samples, or at a smaller side.
     """
-    num, network = _calibration(network, budget=CALIBRATION_FLOPS[device.type])
+    network = _quick(network, budget=CALIBRATION_FLOPS[device.type])
+    affordable = int(CALIBRATION_FLOPS[device.type] / _pass_flops(network))
+    num = max(min(affordable, num_samples), 1)
     with torch.random.fork_rng(devices=[]):
         generator, discriminator = (part.to(device) for part in build_networks(network))
         z_NZ = torch.randn(num, network.z_dim, device=device)
@@ -128,9 +139,8 @@ def _pass_flops(network: NetworkParams) -> float:
     return 3.0 * generator_flops(network) + 2.0 * discriminator_flops(network)
 
 
-def _calibration(network: NetworkParams, *, budget: float) -> tuple[int, NetworkParams]:
-    """Samples, and a network of at most the side of `network`, that cost about `budget` FLOP."""
+def _quick(network: NetworkParams, *, budget: float) -> NetworkParams:
+    """The network at the largest side, up to its own, of which a sample costs at most `budget`."""
     while _pass_flops(network) > budget and network.resolution_px > 16:
         network = network.model_copy(update={"resolution_px": network.resolution_px // 2})
-    num = min(int(budget / _pass_flops(network)), MAX_CALIBRATION_SAMPLES)
-    return max(num, 1), network
+    return network

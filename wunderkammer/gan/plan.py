@@ -229,7 +229,10 @@ def _memory(task: _Task, rehearsal: Rehearsal) -> Iterator[Choice]:
     )
     yield Choice("weights", weights, "counted")
     share = f"{_size(_peak_bytes(task, rehearsal))} of {_size(task.device.memory_bytes)}"
-    yield Choice("memory", share, f"forecast; fullest in phase {rehearsal.fullest_phase!r}")
+    trials = "at first more, where there is room" if task.device.kind == "cuda" else "of a step"
+    yield Choice(
+        "memory", share, f"forecast; fullest in phase {rehearsal.fullest_phase!r}; {trials}"
+    )
     if rehearsal.num_samples < task.batch_size:
         why = "train.micro_batch" if task.train.micro_batch else "what fits; the result is the same"
         yield Choice("micro-batch", str(rehearsal.num_samples), why)
@@ -242,7 +245,7 @@ def _time(task: _Task, s_per_kimg: float | None) -> Iterator[Choice]:
     source = "its stages" if isinstance(task.train, ProgressiveParams) else "train.total_kimg"
     yield Choice("length", f"{task.total / 1000:,g} kimg", f"{source}{seen}")
     yield Choice("snapshots", f"every {snapshots}", "train.tick_kimg, train.snapshot_ticks")
-    yield Choice("compute", f"{task.flops / 1e9:.3g} GFLOP an image", "by its equations")
+    yield Choice("compute", f"{_flop(task.flops)} an image", "by its equations")
     if s_per_kimg is None or task.device.flops_per_s is None:
         yield Choice("time", "told with the first tick", "the device was not measured")
         return
@@ -261,6 +264,10 @@ def _disk(task: _Task, rehearsal: Rehearsal) -> Choice:
     num_bytes = number * rehearsal.state_bytes + published * BYTES_PER_NUMBER
     kept = f"forecast; {number} checkpoints of {_size(rehearsal.state_bytes)} at most"
     return Choice("disk", _size(num_bytes), kept)
+
+
+def _flop(number: float) -> str:
+    return f"{number / 1e12:.2f} TFLOP" if number >= 1e12 else f"{number / 1e9:.3g} GFLOP"
 
 
 def _size(num_bytes: int) -> str:

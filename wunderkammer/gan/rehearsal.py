@@ -1,8 +1,8 @@
 """One training step without numbers: what it would hold in memory, found out in seconds.
 
 Tensors are on torch's device "meta", with shapes and types and no content, so the forecast follows
-the very phases that a training runs. Kernels' own workspaces, and what a caching allocator keeps,
-come on top.
+the very phases that a training runs. Kernels' own workspaces come on top; the trials by which
+cuDNN chooses kernels in the first steps take several times as much, where there is room.
 
 Shapes: N samples, L labels, C channels, H rows, W columns.
 """

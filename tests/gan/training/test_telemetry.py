@@ -22,7 +22,7 @@ def tick(num_images=2000, images_per_s=50.0):
 
 
 class FakeDriver:
-    """One GPU that has been 10, 20 and 60 % busy."""
+    """One GPU, idle at first and then 20 and 60 % busy."""
 
     def __init__(self, **answers):
         self.answers = answers
@@ -38,8 +38,9 @@ class FakeDriver:
         return answer
 
     def samples(self, _handle, _kind, since):
+        """Idle before the first call; a call later, busier."""
         self.since.append(since)
-        noted = [(1_000, 10), (2_000, 20), (3_000, 60)]
+        noted = [(1_000, 0)] if not since else [(1_000, 0), (2_000, 20), (3_000, 60)]
         return 0, [
             SimpleNamespace(timeStamp=time, sampleValue=SimpleNamespace(uiVal=value))
             for time, value in noted
@@ -85,11 +86,11 @@ def test_a_gpus_use_is_the_mean_since_the_last_reading(driver):
     fake = driver()
     gauge = GpuGauge("GPU-1")
     read = gauge.read()
-    assert read["gpu/use_percent"] == 30
+    assert read["gpu/use_percent"] == 40
     assert (read["gpu/memory_mb"], read["gpu/memory_total_mb"]) == (3072, 8192)
     assert (read["gpu/power_w"], read["gpu/temperature_c"]) == (350.5, 51)
     gauge.read()
-    assert fake.since == [0, 3_000]
+    assert fake.since == [0, 1_000, 3_000]
 
 
 @pytest.mark.parametrize(

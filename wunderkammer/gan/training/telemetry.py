@@ -53,6 +53,7 @@ class GpuGauge:
         pynvml.nvmlInit()
         self._handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
         self._last_us = 0
+        self._use_percent()  # what the driver has noted of the time before is no use of ours
 
     def read(self) -> dict[str, float]:
         """Use in percent since the last reading, memory in MiB, power in W, temperature in °C.
