@@ -64,21 +64,21 @@ def test_weights_and_their_gradients_keep_32_bits(pair):
             assert parameter.grad is None or parameter.grad.dtype == torch.float32
 
 
+@torch.no_grad()
 def test_a_huge_style_does_not_overflow_float16(pair):
     generator, _ = pair
-    with torch.no_grad():
-        for block in generator.synthesis.blocks:
-            block.conv_up.conv.affine.bias.fill_(1e4)
-            block.conv.conv.weight.mul_(1e4)
+    for block in generator.synthesis.blocks:
+        block.conv_up.conv.affine.bias.fill_(1e4)
+        block.conv.conv.weight.mul_(1e4)
     exact = generator(torch.zeros(1, 8))
     set_precision(generator, torch.float16)
     assert torch.allclose(generator(torch.zeros(1, 8)), exact, atol=0.05 * float(exact.abs().max()))
 
 
+@torch.no_grad()
 def test_float16_is_cut_off_at_256(pair):
     generator, _ = pair
-    with torch.no_grad():
-        generator.synthesis.blocks[-1].conv.bias.fill_(1e3)
+    generator.synthesis.blocks[-1].conv.bias.fill_(1e3)
     seen = []
     last = generator.synthesis.blocks[-1].conv
     last.register_forward_hook(lambda _module, _inputs, y: seen.append(float(y.max())))
