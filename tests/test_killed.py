@@ -94,7 +94,7 @@ def test_a_chain_killed_in_every_stage_ends_as_an_undisturbed_one(places):
     script.write_text(KILLED_BEFORE_COMMIT)
     finish(start(undisturbed, REFRESH), 0)
     order = list(records(undisturbed))
-    assert len(order) == 5
+    assert len(order) == 6
 
     complete = {}
     for number, stage in enumerate(order):

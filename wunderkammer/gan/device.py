@@ -52,8 +52,8 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if num_gpus else "cpu"
     device = torch.device(name)
-    if name == "cuda" and "LOCAL_RANK" in os.environ:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    if name == "cuda":  # CUDA wants it by its number
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     if device.type == "cuda" and (device.index or 0) >= num_gpus:
         raise ValueError(f"device {str(device)!r} of {num_gpus} GPUs here; use 'auto' or 'cpu'")
     return device

@@ -37,6 +37,7 @@ CADENCE = (
     "publish",
     "micro_batch",
     "deterministic",
+    "cuda_graphs",
 )
 
 # What a finished version keeps of a checkpoint: enough to draw, to judge, to start from.

@@ -68,7 +68,8 @@ class _Training(Params):
     `held_out` is the share of the pictures, at most 1,000, that is never trained on: the measures
     need pictures that the networks have not seen. `conditional` trains on the labels of the shards.
     `micro_batch` splits a batch where memory is short, with the same result. `deterministic` makes
-    a GPU give equal bits, slowly; a CPU always does. `precision` "auto" is 16 bits for the large
+    a GPU give equal bits, slowly; a CPU always does. `cuda_graphs` lets one GPU replay StyleGAN2's
+    phases in one go. `precision` "auto" is 16 bits for the large
     images on a GPU that has bfloat16, and 32 bits elsewhere.
     """
 
@@ -83,6 +84,7 @@ class _Training(Params):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     micro_batch: Annotated[int, Field(ge=1)] | None = None
     deterministic: bool = False
+    cuda_graphs: bool = True
     tick_kimg: Positive = 4.0
     snapshot_ticks: Annotated[int, Field(ge=1)] = 10
     keep_last: Annotated[int, Field(ge=1)] = 3

@@ -24,6 +24,7 @@ from wunderkammer.gan.params import TrainParams
 from wunderkammer.gan.settings import tick_images, total_images
 from wunderkammer.gan.training.board import Board
 from wunderkammer.gan.training.diversity import diversity
+from wunderkammer.gan.training.graphs import PhaseGraphs
 from wunderkammer.gan.training.grid import (
     draw_grid,
     encode_grid,
@@ -89,10 +90,15 @@ def new_state(
     unseen = None
     if held_out is not None:
         unseen = ShuffledLoader(held_out, seed=train.seed, mirror=train.mirror, device=device)
+    method = build_method(train, data, device=device, start=start)
+    random = torch.Generator(device).manual_seed(train.seed)
+    is_alone_on_gpu = device.type == "cuda" and processes.count == 1
+    has_graphs = is_alone_on_gpu and train.cuda_graphs and method.can_be_recorded
     return TrainingState(
         held_out=unseen,
-        method=build_method(train, data, device=device, start=start),
-        random=torch.Generator(device).manual_seed(train.seed),
+        method=method,
+        random=random,
+        graphs=PhaseGraphs(random) if has_graphs else None,
         loader=ShuffledLoader(data, seed=train.seed, mirror=train.mirror, device=device),
         meter=Meter(device),
         processes=processes,

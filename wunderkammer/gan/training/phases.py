@@ -89,6 +89,10 @@ class Method(Protocol):
     def smallest_part(self) -> int:
         """A batch may be split into multiples of so many samples; 0 if not at all."""
 
+    @property
+    def can_be_recorded(self) -> bool:
+        """Whether a phase does the same for every batch of one shape and rate (a CUDA graph)."""
+
     def batch_size(self, num_images: int) -> int:
         """Samples of the step that starts after `num_images` images."""
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from wunderkammer.gan.checkpoints.archive import Intervention, Tick
+from wunderkammer.gan.training.graphs import PhaseGraphs
 from wunderkammer.gan.training.loader import ShuffledLoader
 from wunderkammer.gan.training.meter import Meter
 from wunderkammer.gan.training.phases import Method
@@ -18,7 +19,7 @@ class TrainingState:
     """Mutable: steps change it in place.
 
     `micro_batch` is the most samples that a process computes at once; it may shrink, and no result
-    depends on it.
+    depends on it. `graphs` replay phases on a GPU, where the method's phases can be recorded.
     """
 
     method: Method
@@ -28,6 +29,7 @@ class TrainingState:
     meter: Meter
     processes: Processes = ALONE
     micro_batch: int | None = None
+    graphs: PhaseGraphs | None = None
     num_images: int = 0
     num_steps: int = 0
     elapsed_s: float = 0.0

@@ -40,26 +40,18 @@ def train_step(state: TrainingState) -> None:
 def _run_phase(state: TrainingState, phase: Phase, picked: Picked) -> None:
     total = len(picked.indices_N) // phase.shrink
     rows = state.processes.rows(total)
-    adam = state.method.adams[phase.network]
-    parameters = [p for group in adam.param_groups for p in group["params"]]
-    _train_only(state, parameters)
     start = state.random.get_state()
     while True:
-        adam.zero_grad(set_to_none=True)
         try:
-            sums = _accumulate(state, phase, picked, rows=rows, total=total, start=start)
+            sums = _run_parts(state, phase, picked, rows=rows, total=total, start=start)
             break
         except torch.OutOfMemoryError as error:
             _halve_micro_batch(state, rows=rows, error=error)
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    state.processes.add_up([*gradients, *sums.values()])
-    for gradient in gradients:
-        torch.nan_to_num_(gradient, nan=0.0, posinf=LARGEST_GRADIENT, neginf=-LARGEST_GRADIENT)
-    adam.step()
+            state.random.set_state(start)
     _count(state, phase, sums, total=total)
 
 
-def _accumulate(
+def _run_parts(
     state: TrainingState,
     phase: Phase,
     picked: Picked,
@@ -68,21 +60,56 @@ def _accumulate(
     total: int,
     start: Tensor,
 ) -> dict[str, Tensor]:
-    """Gradients of the mean over the batch, our rows' part; sums over our rows by name."""
+    """Move the phase's network by our rows of the batch; sums over the whole batch by name."""
+    parts = list(_parts(rows, state.micro_batch))
+
+    def batches() -> Iterator[Batch]:
+        for number, part in enumerate(parts):
+            if number:
+                state.random.set_state(start)  # each part draws the numbers of the whole batch
+            yield _batch(state, phase, picked, part, total=total)
+
+    if state.graphs is None or len(parts) > 1:
+        return _move(state, phase, batches(), total=total)
+    adam = state.method.adams[phase.network]
+    return state.graphs.run(
+        phase.name,
+        next(batches()),
+        lambda batch: _move(state, phase, [batch], total=total),
+        key=(total, *((group["lr"], group["betas"]) for group in adam.param_groups)),
+    )
+
+
+def _move(
+    state: TrainingState, phase: Phase, batches: Iterable[Batch], *, total: int
+) -> dict[str, Tensor]:
+    """One step of Adam along the gradient of the mean over the batch."""
+    adam = state.method.adams[phase.network]
+    parameters = [p for group in adam.param_groups for p in group["params"]]
+    _train_only(state, parameters)
+    adam.zero_grad(set_to_none=True)
     sums: dict[str, Tensor] = {}
-    for part in _parts(rows, state.micro_batch):
-        state.random.set_state(start)  # each part draws the numbers of the whole batch
-        draws = Draws(state.random, total, slice(part.start, part.stop))
-        batch = Batch(state.loader.pixels(picked, part), state.loader.labels(picked, part), draws)
-        if phase.needs_held_out:
-            batch = _with_held_out(state, batch, part, total=total)
+    for batch in batches:
         loss_N, named = phase.loss(batch)
         loss = loss_N.sum() / total
         loss.backward()  # type: ignore[no-untyped-call]
         for name, values in {f"loss/{phase.name}": loss_N, **named}.items():
             added = values.detach().sum(dim=0)
             sums[name] = sums[name] + added if name in sums else added
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    state.processes.add_up([*gradients, *sums.values()])
+    for gradient in gradients:
+        torch.nan_to_num_(gradient, nan=0.0, posinf=LARGEST_GRADIENT, neginf=-LARGEST_GRADIENT)
+    adam.step()
     return sums
+
+
+def _batch(state: TrainingState, phase: Phase, picked: Picked, part: range, *, total: int) -> Batch:
+    draws = Draws(state.random, total, slice(part.start, part.stop))
+    batch = Batch(state.loader.pixels(picked, part), state.loader.labels(picked, part), draws)
+    if phase.needs_held_out:
+        return _with_held_out(state, batch, part, total=total)
+    return batch
 
 
 def _with_held_out(state: TrainingState, batch: Batch, part: range, *, total: int) -> Batch:

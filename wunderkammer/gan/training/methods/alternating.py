@@ -26,6 +26,7 @@ class AlternatingMethod:
     """
 
     smallest_part = 1
+    can_be_recorded = False  # stages, schedules and shared z live in Python
 
     def __init__(
         self,

@@ -23,7 +23,14 @@ REAL, FAKE, HELD_OUT = "scores/real", "scores/fake", "scores/held_out"
 def adam_of(network: nn.Module, *, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
     """Adam over the parameters that learn (frozen layers do not)."""
     learning = [p for p in network.parameters() if p.requires_grad]
-    return torch.optim.Adam(learning, lr=rate, betas=betas, eps=ADAM_EPSILON, fused=True)
+    return torch.optim.Adam(
+        learning,
+        lr=rate,
+        betas=betas,
+        eps=ADAM_EPSILON,
+        fused=True,
+        capturable=learning[0].device.type == "cuda",  # its steps may be part of a CUDA graph
+    )
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,8 @@ PATH_LENGTH_SHRINK = 2
 class StyleGan2Method:
     """Alternate generator and discriminator; penalties lazily; an EMA generator."""
 
+    can_be_recorded = True
+
     def __init__(
         self,
         settings: StyleGan2Settings,
