@@ -171,7 +171,7 @@ class ModulatedConv(nn.Module):
             # The zeros that `up` puts in between take three quarters of the sum.
             gain = 4.0 if self.up else 1.0
             scale = (demodulation(style_NI, weight) * gain)[:, :, None, None]
-        x = x_NIHW * style_NI.to(x_NIHW.dtype)[:, :, None, None]
+        x = bias_act(x_NIHW, scale_NC11=style_NI[:, :, None, None])
         weight = weight.to(x.dtype)
         if self.up:
             return convolve_transposed(x, weight.transpose(0, 1), stride=2), scale
