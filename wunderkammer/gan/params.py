@@ -69,8 +69,8 @@ class _Training(Params):
     need pictures that the networks have not seen. `conditional` trains on the labels of the shards.
     `micro_batch` splits a batch where memory is short, with the same result. `deterministic` makes
     a GPU give equal bits, slowly; a CPU always does. `cuda_graphs` lets one GPU replay StyleGAN2's
-    phases in one go. `precision` "auto" is 16 bits for the large
-    images on a GPU that has bfloat16, and 32 bits elsewhere.
+    phases in one go. `precision` "auto" is bfloat16 for the layers of large images where the device
+    is fast in it, and 32 bits elsewhere.
     """
 
     batch_size: Annotated[int, Field(ge=2)] | None = None

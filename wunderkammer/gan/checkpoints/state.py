@@ -75,6 +75,8 @@ def restore(state: TrainingState, saved: Saved) -> None:
         text = f"{facts.loader_seed}/{facts.num_images}"
         state.random.manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:7]))
         log.warning("goes on on %s, was on %s: random numbers differ", state.device, facts.device)
+    if state.graphs is not None:
+        state.graphs.forget()
     state.loader.position = facts.loader_position
     state.num_images = facts.num_images
     state.num_steps = facts.num_steps

@@ -70,6 +70,11 @@ class PhaseGraphs:
             return self._aside(batch, move)
         return recorded.replay(batch)
 
+    def forget(self) -> None:
+        """Record everything anew: tensors have been replaced by those of a checkpoint."""
+        self._recorded.clear()
+        self._num_runs.clear()
+
     def _aside(self, batch: Batch, move: Move) -> Sums:
         """On the stream that is recorded from: autograd ties gradients to the stream they met."""
         self._stream.wait_stream(torch.cuda.current_stream())

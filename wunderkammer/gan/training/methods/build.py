@@ -11,7 +11,7 @@ from wunderkammer.gan.networks.build import build_networks
 from wunderkammer.gan.networks.dcgan import DcganDiscriminator, DcganGenerator
 from wunderkammer.gan.networks.interface import DiscriminatorNetwork, GeneratorNetwork
 from wunderkammer.gan.networks.params import NetworkParams
-from wunderkammer.gan.networks.precision import set_precision
+from wunderkammer.gan.networks.precision import has_fast_bfloat16, set_precision
 from wunderkammer.gan.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from wunderkammer.gan.networks.r3gan import R3ganDiscriminator, R3ganGenerator
 from wunderkammer.gan.networks.stylegan2_discriminator import StyleGan2Discriminator
@@ -92,10 +92,13 @@ def _alternating(
 
 
 def precision(train: TrainParams, device: torch.device) -> torch.dtype | None:
-    """The type of number of the large images' layers; None is 32 bits everywhere."""
+    """The type of number of the large images' layers; None is 32 bits everywhere.
+
+    Layers of "tiny" are so short that converting numbers takes longer than computing with them.
+    """
     if train.precision == "auto":
-        is_fit = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if is_fit and isinstance(train, StyleGan2Params) else None
+        is_worth_it = isinstance(train, StyleGan2Params) and train.network != "tiny"
+        return torch.bfloat16 if is_worth_it and has_fast_bfloat16(device) else None
     names = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
     return names[train.precision]
 
