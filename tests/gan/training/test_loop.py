@@ -15,6 +15,7 @@ from wunderkammer.gan.params import HealthParams
 from wunderkammer.gan.training import loop
 from wunderkammer.gan.training.loader import TrainingImages
 from wunderkammer.gan.training.loop import Surroundings, new_state, run_training
+from wunderkammer.gan.training.methods import build
 from wunderkammer.gan.training.methods.stylegan2 import StyleGan2Method
 from wunderkammer.gan.training.step import train_step
 from wunderkammer.storage.store import Store
@@ -359,3 +360,23 @@ def test_the_loop_leaves_the_global_settings_of_torch_as_they_were(run, recipe):
     run("global", recipe(total_kimg=0.016))
     assert torch.equal(torch.randn(2), wanted)
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(
+    ("network", "is_fast", "expected"),
+    [
+        ("small", True, torch.bfloat16),
+        ("small", False, None),
+        ("tiny", True, None),
+    ],
+)
+def test_precision_auto_is_16_bits_where_they_are_fast_and_layers_are_long(
+    recipe, monkeypatch, network, is_fast, expected
+):
+    monkeypatch.setattr(build, "has_fast_bfloat16", lambda device: is_fast)
+    assert build.precision(recipe(network=network), CPU) == expected
+
+
+def test_float16_on_a_cpu_is_refused_with_the_remedy(recipe):
+    with pytest.raises(ValueError, match="bfloat16, float32 or auto"):
+        build.precision(recipe(precision="float16"), CPU)

@@ -95,7 +95,15 @@ def precision(train: TrainParams, device: torch.device) -> torch.dtype | None:
     """The type of number of the large images' layers; None is 32 bits everywhere.
 
     Layers of "tiny" are so short that converting numbers takes longer than computing with them.
+
+    Raises:
+        ValueError: float16 is asked for on a CPU, which has no instructions for it.
     """
+    if train.precision == "float16" and device.type == "cpu":
+        raise ValueError(
+            "train.precision='float16' on a CPU would take hundreds of times as long; "
+            "set it to bfloat16, float32 or auto"
+        )
     if train.precision == "auto":
         is_worth_it = isinstance(train, StyleGan2Params) and train.network != "tiny"
         return torch.bfloat16 if is_worth_it and has_fast_bfloat16(device) else None
