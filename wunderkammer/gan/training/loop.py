@@ -145,6 +145,8 @@ def run_training(
         while True:
             start_s = perf_counter()
             train_step(state)
+            if run.is_tick_due() and around.device.type == "cuda":
+                torch.cuda.synchronize(around.device)  # the host runs ahead of it
             state.elapsed_s += perf_counter() - start_s
             outcome = run.after_step()
             if outcome is not None:
@@ -178,7 +180,7 @@ class _Run:
         state = self.state
         is_last = state.num_images >= self.last_image
         is_snapshot = is_last
-        if self._is_tick_due():
+        if self.is_tick_due():
             measures = state.meter.close()
             unsound = find_unsound(measures, num_images=state.num_images)
             if unsound is not None:
@@ -186,8 +188,9 @@ class _Run:
                 return None
             tick = self._new_tick(measures)
             alarms = judge(state.ticks, self.train.health)
-            if alarms and self._is_rollback_due(alarms):
-                self._go_back(alarms[0])
+            collapses = [alarm for alarm in alarms if alarm.kind in COLLAPSES]
+            if collapses and self._is_rollback_left():
+                self._go_back(collapses[0])
                 return None
             is_snapshot |= len(state.ticks) % self.train.snapshot_ticks == 0
             self._report(tick, alarms, is_snapshot=is_snapshot)
@@ -226,7 +229,7 @@ class _Run:
         log.info("goes on from %.1f kimg", self.state.num_images / 1000)
         return saved
 
-    def _is_tick_due(self) -> bool:
+    def is_tick_due(self) -> bool:
         """At each whole number of ticks, or the first step beyond it, and at the last image."""
         state = self.state
         before = state.num_images - state.method.batch_size(state.num_images - 1)
@@ -309,10 +312,9 @@ class _Run:
         if unsound is not None:
             raise FloatingPointError(unsound.message)
 
-    def _is_rollback_due(self, alarms: tuple[Alarm, ...]) -> bool:
+    def _is_rollback_left(self) -> bool:
         health = self.train.health
-        is_left = len(self.state.interventions) < health.max_rollbacks
-        return health.rollback and is_left and any(a.kind in COLLAPSES for a in alarms)
+        return health.rollback and len(self.state.interventions) < health.max_rollbacks
 
     def _go_back(self, alarm: Alarm) -> None:
         """Restore the last healthy checkpoint and go on from it with a smaller step.
@@ -321,7 +323,7 @@ class _Run:
         """
         state, archive, health = self.state, self.around.archive, self.train.health
         found_at, done = state.num_images, tuple(state.interventions)
-        if not health.rollback or len(done) >= health.max_rollbacks:
+        if not self._is_rollback_left():
             raise FloatingPointError(alarm.message)
         healthy = archive.newest(at_most=found_at, accept=self._is_healthy)
         if self._restore(healthy if self.around.processes.is_first else None) is None:
