@@ -25,7 +25,8 @@ class NoStart(Params):
 class FileStart(Params):
     """From the networks of a checkpoint file (`wunderkammer import-checkpoint` makes one).
 
-    What fits by name and shape is copied, the log says what was not. `sha256` pins the file.
+    A relative path starts at the subject file. What fits by name and shape is copied, the log says
+    what was not. `sha256` pins the file.
     """
 
     kind: Literal["file"]
