@@ -261,7 +261,12 @@ def test_a_training_may_start_from_the_previous_checkpoint_of_its_subject(inputs
     assert second.trajectory != first.trajectory
     portable = load_start(inputs().store, second.start)
     assert portable.networks.resolution_px == 8
-    assert portable.network("average").keys() == portable.network("average").keys()
+    published = Versions(inputs().store).current("quilt", "trained_checkpoint")
+    tensors = Versions(inputs().store).read(published, "checkpoint.safetensors")
+    generator = load_generator(tensors, portable.networks.model_dump())
+    found = portable.network("average")
+    assert found.keys() == generator.state_dict().keys()
+    assert all(value.equal(found[name]) for name, value in generator.state_dict().items())
     assert portable.network("discriminator")
 
 

@@ -17,6 +17,7 @@ from wunderkammer.gan.networks.params import (
     StyleGan2Network,
     check_picture,
 )
+from wunderkammer.gan.objectives.schedules import heuristic_gamma
 from wunderkammer.gan.params import (
     DcganParams,
     ProgressiveParams,
@@ -195,7 +196,7 @@ def _stylegan2_preset(train: StyleGan2Params, *, resolution_px: int) -> _Preset:
         channel_base=32768 if resolution_px >= 512 else 16384,
         batch_size=batch_size,
         rate=0.002 if resolution_px >= 1024 else 0.0025,
-        r1_gamma=0.0002 * resolution_px**2 / used,
+        r1_gamma=heuristic_gamma(resolution_px=resolution_px, batch_size=used),
         ema_kimg=used * 10 / 32,
         ema_rampup=0.05,
     )

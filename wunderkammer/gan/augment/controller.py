@@ -4,14 +4,6 @@ import torch
 from torch import Tensor
 
 
-def sign_heuristic(train_scores: Tensor) -> Tensor:
-    """r_t = E[sign D(train)]: 0 is no overfitting, 1 complete (equation 1).
-
-    A mean over samples of signs: give it the scores themselves, not their mean.
-    """
-    return train_scores.sign().mean()
-
-
 def validation_heuristic(train: Tensor, held_out: Tensor, generated: Tensor) -> Tensor:
     """r_v = (E[D(train)] - E[D(held out)]) / (E[D(train)] - E[D(generated)]) (equation 1).
 

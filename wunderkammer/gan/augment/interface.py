@@ -1,11 +1,13 @@
 """What every augmentation offers the trainer."""
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 from wunderkammer.gan.draws import Draws
 
 
-class Augment(nn.Module):
+class Augment(nn.Module, ABC):
     """Random changes of images. It has no weights; its constants move with `to`.
 
     `reals_only`: real pictures alone go through it, before anything else sees them. Otherwise
@@ -15,6 +17,7 @@ class Augment(nn.Module):
 
     reals_only: bool = False
 
+    @abstractmethod
     def forward(self, images_NCSS: Tensor, draws: Draws, p: Tensor) -> Tensor:
         """The images changed: N samples, C channels, sides of S px; about [-1, 1].
 
@@ -24,4 +27,3 @@ class Augment(nn.Module):
             p: the probability of each transformation, a scalar on the same device; only ADA's
                 transformations depend on it.
         """
-        raise NotImplementedError(type(self).__name__)

@@ -3,6 +3,7 @@
 Shapes: N samples, Z numbers of z, D of w, L labels, C channels, H rows, W columns.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -59,14 +60,14 @@ class GeneratorNetwork(nn.Module):
         return images_NCHW
 
 
-class DiscriminatorNetwork(nn.Module):
+class DiscriminatorNetwork(nn.Module, ABC):
     """Images to one score each, [N]; a higher one means more real."""
 
     params: NetworkParams
 
+    @abstractmethod
     def forward(self, image_NCHW: Tensor, labels_NL: Tensor | None = None) -> Tensor:
         """Scores [N] of images in [-1, 1]; labels are one-hot."""
-        raise NotImplementedError(type(self).__name__)
 
     def layers_from_image(self) -> list[nn.Module]:
         """Modules with weights of their own, the nearest to the image first (for FreezeD)."""

@@ -6,6 +6,7 @@ Shapes: N samples, C channels, H rows, W columns.
 """
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
 import torch
@@ -19,7 +20,7 @@ from wunderkammer.gan.training.methods.shared import FAKE, HELD_OUT, REAL, Augme
 from wunderkammer.gan.training.phases import Batch, Means, Phase, Rows
 
 
-class AlternatingMethod:
+class AlternatingMethod(ABC):
     """An Adam a network and an average of the generator; a family adds losses and schedules.
 
     `rate` and `ema_images` may change at `begin_step`. An average over 0 images is a copy.
@@ -93,11 +94,11 @@ class AlternatingMethod:
         )
         update_ema(self.average, self.generator, beta=beta)
 
-    def _discriminator_loss(self, batch: Batch) -> tuple[Tensor, Rows]:
-        raise NotImplementedError(type(self).__name__)
+    @abstractmethod
+    def _discriminator_loss(self, batch: Batch) -> tuple[Tensor, Rows]: ...
 
-    def _generator_loss(self, batch: Batch) -> tuple[Tensor, Rows]:
-        raise NotImplementedError(type(self).__name__)
+    @abstractmethod
+    def _generator_loss(self, batch: Batch) -> tuple[Tensor, Rows]: ...
 
     def _scores(self, batch: Batch, real_N: Tensor, fake_N: Tensor) -> dict[str, Tensor]:
         """Scores as ADA compares them with those of held-out pictures; nothing if it does not."""
