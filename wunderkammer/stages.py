@@ -31,7 +31,7 @@ DEDUPED_SHARDS = Stage(
     "deduped_shards", "1", sections=("dedupe", "shard"), upstreams=("filtered_crops",)
 )
 TRAINED_CHECKPOINT = Stage(
-    "trained_checkpoint", "2", sections=("train",), upstreams=("deduped_shards",)
+    "trained_checkpoint", "3", sections=("train",), upstreams=("deduped_shards",)
 )
 INTERPOLATION_VIDEO = Stage(
     "interpolation_video", "1", sections=("video",), upstreams=("trained_checkpoint",)

@@ -35,7 +35,7 @@ from wunderkammer.gan.training.loop import Outcome, Score, Surroundings, run_tra
 from wunderkammer.gan.training.processes import Processes, joined
 from wunderkammer.gan.training.report import OnTick, TickReport
 from wunderkammer.process_tree import die_with_parent
-from wunderkammer.shards.read import load_images, load_labels
+from wunderkammer.shards.read import load_images, load_labels, load_sha256s
 from wunderkammer.storage.store import Store
 
 log = logging.getLogger("wunderkammer.gan.train")
@@ -66,7 +66,8 @@ def train(
     """
     store = Store(job.location)
     everything = load_pictures(store, job)
-    train_N, held_out_N = split(len(everything), share=job.train.held_out, seed=job.train.seed)
+    sha256s = load_sha256s(store, job.shard_keys)
+    train_N, held_out_N = split(sha256s, share=job.train.held_out, seed=job.train.seed)
     data, held_out = everything, None
     if len(held_out_N):
         data, held_out = everything.chosen(train_N), everything.chosen(held_out_N)

@@ -128,6 +128,20 @@ def load_labels(store: Store, keys: Sequence[str]) -> tuple[str | None, ...]:
     return tuple(labels)
 
 
+def load_sha256s(store: Store, keys: Sequence[str]) -> tuple[str, ...]:
+    """The SHA-256 of every picture's file, in the order of the shards.
+
+    Raises:
+        ShardError: a shard is missing or damaged.
+    """
+    sha256s: list[str] = []
+    for key in keys:
+        file = _open(store, key)
+        with _readable(key):
+            sha256s += file.read(columns=["sha256"])["sha256"].to_pylist()
+    return tuple(sha256s)
+
+
 def check_shard_counts(subject: Subject, store: Store) -> str | None:
     """What is wrong with the shards in force (rows, order, missing files), or None."""
     record = Versions(store).current(subject.name, DEDUPED_SHARDS.name)

@@ -10,9 +10,8 @@ from wunderkammer.build import StageInputs
 from wunderkammer.gan.evaluation.pictures import Indices, Pictures
 from wunderkammer.gan.holdout import split
 from wunderkammer.gan.params import TrainParams
-from wunderkammer.manifests import kept
 from wunderkammer.shards.params import ShardParams
-from wunderkammer.shards.read import load_images, load_labels, shard_keys
+from wunderkammer.shards.read import load_images, load_labels, load_sha256s, shard_keys
 from wunderkammer.stages import DEDUPED_SHARDS, TRAINED_CHECKPOINT
 
 _TRAIN: TypeAdapter[TrainParams] = TypeAdapter(TrainParams)
@@ -70,11 +69,8 @@ def read_material(inputs: StageInputs, *, labels: tuple[str, ...]) -> Material:
     images_NCHW = load_images(
         inputs.store, keys, resolution_px=made.resolution_px, channels=made.channels
     )
-    train_N, held_out_N = split(len(images_NCHW), share=train.held_out, seed=train.seed)
-    rows = kept(inputs.versions.manifest(shards)).sort_by(
-        [("shard", "ascending"), ("row", "ascending")]
-    )
-    sha256s = rows["image_sha256"].to_pylist()
+    sha256s = load_sha256s(inputs.store, keys)
+    train_N, held_out_N = split(sha256s, share=train.held_out, seed=train.seed)
     numbers = {name: number for number, name in enumerate(labels)}
     labels_N = None
     if labels:
