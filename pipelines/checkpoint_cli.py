@@ -8,6 +8,7 @@ import typer
 
 from wunderkammer.storage.store import MissingObjectError, open_store
 from wunderkammer.storage.versions import Versions
+from wunderkammer.subject import SubjectError, load_subjects, subjects_folder
 
 
 class Format(StrEnum):
@@ -28,20 +29,23 @@ def import_checkpoint(
     from wunderkammer.gan.interop.errors import CheckpointFileError
     from wunderkammer.gan.interop.nvlabs import convert
     from wunderkammer.gan.interop.pickle_reader import read_nvlabs_pickle
-    from wunderkammer.gan.interop.portable import write_portable
+    from wunderkammer.gan.interop.portable import check_target, write_portable
 
     target = out or file.with_suffix(".safetensors")
     try:
+        check_target(target)
         pickle = read_nvlabs_pickle(file, sha256=sha256)
         portable = convert(pickle, generator_only=generator_only)
         written = write_portable(target, portable)
-    except (CheckpointFileError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    except CheckpointFileError as error:
+        raise _failed(str(error)) from error
+    except OSError as error:
+        remedy = "name a pickle that is there and may be read"
+        raise _failed(f"{file} can't be read: {error.strerror}; {remedy}") from error
     networks = portable.networks
     typer.echo(
-        f"{target}: {networks.kind}, {networks.resolution_px} px, {networks.channels} channels, "
-        f"{networks.num_labels} labels\nTo train on from it:\n"
+        f"{target}: {networks.kind}, {networks.resolution_px} px, channels: {networks.channels}, "
+        f"labels: {networks.num_labels}\nTo train on from it:\n"
         f"  train:\n    start: {{kind: file, path: {target}, sha256: {written}}}"
     )
 
@@ -60,7 +64,22 @@ def export_checkpoint(
     try:
         portable = finished_checkpoint(Versions(open_store()), subject)
         export(portable, out, kind=kind.value, truncation_psi=psi)
-    except (NoCheckpointError, MissingObjectError, ValueError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    except NoCheckpointError as error:
+        raise _failed(_why_not_trained(subject) or str(error)) from error
+    except (MissingObjectError, ValueError) as error:
+        raise _failed(str(error)) from error
     typer.echo(f"{out}: {kind.value} of {subject}, {portable.provenance['num_images']} images")
+
+
+def _failed(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)
+
+
+def _why_not_trained(subject: str) -> str | None:
+    """What is wrong with the subject's file, so that no refresh could train it; None if nothing."""
+    try:
+        load_subjects(subjects_folder())[subject]
+    except (SubjectError, FileNotFoundError) as error:
+        return f"{subject!r} has no finished checkpoint, and can't be trained as it is:\n{error}"
+    return None

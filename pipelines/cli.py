@@ -4,13 +4,14 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.checkpoint_cli import export_checkpoint, import_checkpoint
+from wunderkammer.gan.evaluation.verdict import memorisation_verdict
 from wunderkammer.scratch import scratch_folder
 from wunderkammer.stages import STAGES
 from wunderkammer.staleness import StepState, assess, steps_to_run
@@ -57,7 +58,11 @@ def refresh(
     if not dry_run:
         for name in subjects:
             plans[name] = _refresh(name, rescrape=rescrape, quiet=as_json)
-    _print_steps(plans, as_json=as_json, done=not dry_run)
+    if as_json:
+        _print_json(plans, is_done=not dry_run)
+        return
+    for name, steps in plans.items():
+        _print_steps(name, steps, is_done=not dry_run)
 
 
 @app.command()
@@ -92,9 +97,7 @@ def plan(
 def demo() -> None:
     """Materialize the whole chain for the embedded subject `patchwork`."""
     _refresh("patchwork", rescrape=False, quiet=False)
-    typer.echo("\npatchwork is up to date. Look at:")
-    for what, where in _places("patchwork"):
-        typer.echo(f"  {what:<18}{where}")
+    _print_finished("patchwork is up to date", "patchwork")
     typer.echo("\nThe Dagster UI: make up, then open http://127.0.0.1:3000")
 
 
@@ -146,20 +149,37 @@ def _refresh(name: str, *, rescrape: bool, quiet: bool) -> list[StepState]:
         raise typer.Exit(1) from error
 
 
-def _print_steps(plans: dict[str, list[StepState]], *, as_json: bool, done: bool) -> None:
-    if as_json:
-        plain = [
-            {"subject": name, "steps": [{"asset": s.asset, "cause": s.cause} for s in steps]}
-            for name, steps in plans.items()
-        ]
-        typer.echo(json.dumps(plain[0] if len(plain) == 1 else plain, indent=1))
-        return
+def _print_json(plans: dict[str, list[StepState]], *, is_done: bool) -> None:
+    plain: list[dict[str, Any]] = []
     for name, steps in plans.items():
-        if not steps:
-            typer.echo(f"{name} is up to date, nothing {'was' if done else 'would be'} run")
-        elif not done:
-            for step in steps:
-                typer.echo(f"{name}: {step.asset} ({step.cause})")
+        ran = [{"asset": step.asset, "cause": step.cause} for step in steps]
+        plain.append({"subject": name, "steps": ran})
+        if is_done:
+            plain[-1]["memorisation"] = _verdict(name)
+            plain[-1]["places"] = {what: str(where) for what, where in _places(name)}
+    typer.echo(json.dumps(plain[0] if len(plain) == 1 else plain, indent=1))
+
+
+def _print_steps(name: str, steps: list[StepState], *, is_done: bool) -> None:
+    nothing = "" if steps else f", nothing {'was' if is_done else 'would be'} run"
+    if is_done:
+        _print_finished(f"{name} is up to date{nothing}", name)
+    elif nothing:
+        typer.echo(f"{name} is up to date{nothing}")
+    else:
+        for step in steps:
+            typer.echo(f"{name}: {step.asset} ({step.cause})")
+
+
+def _print_finished(title: str, name: str) -> None:
+    typer.echo(f"\n{title}. Look at:")
+    for what, where in _places(name):
+        typer.echo(f"  {what:<18}{where}")
+    typer.echo(f"Memorisation: {_verdict(name)}")
+
+
+def _verdict(name: str) -> str:
+    return memorisation_verdict(_load()[name], open_store())[1]
 
 
 def _print_problems(folder: SubjectFolder) -> None:
@@ -192,6 +212,7 @@ def _places(name: str) -> list[tuple[str, Path | str]]:
     wanted = {
         "the film": ("interpolation_video", "film.mp4"),
         "its poster": ("interpolation_video", "poster.jpg"),
+        "the checkpoint": ("trained_checkpoint", "checkpoint.safetensors"),
         "the sample grid": ("trained_checkpoint", "grid.jpg"),
         "the loss": ("trained_checkpoint", "loss.png"),
         "nearest pictures": ("evaluation", "memorisation.jpg"),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import available_timezones
@@ -177,8 +178,10 @@ class SubjectFolder:
         own = [p for p in self.problems if Path(p.file).stem == name]
         if own:
             raise SubjectError(own)
+        refused = {Path(problem.file).stem for problem in self.problems}
+        meant = _nearest(name, {*self.subjects, *refused})
         known = ", ".join(sorted(self.subjects)) or "none"
-        raise SubjectError([Problem(f"{name}.yaml", "", f"no such subject (known: {known})")])
+        raise SubjectError([Problem(repr(name), "", f"no such subject{meant} (known: {known})")])
 
 
 def subjects_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -263,7 +266,8 @@ def _problem(shown: str, details: ErrorDetails) -> Problem:
         return Problem(shown, key, f"{_shown(value)} is not allowed: one of {allowed}")
     if details["type"] == "extra_forbidden":
         allowed = ", ".join(owner.model_fields)
-        message = f"unknown key (its value: {_shown(value)}); allowed here: {allowed}"
+        meant = _nearest(key.rpartition(".")[2], owner.model_fields)
+        message = f"unknown key (its value: {_shown(value)}){meant}; allowed here: {allowed}"
         return Problem(shown, key, message)
     if details["type"] in ("model_type", "model_attributes_type", "dict_type"):
         return Problem(shown, key, f"{_shown(value)} is not allowed: must be a mapping of settings")
@@ -271,6 +275,11 @@ def _problem(shown: str, details: ErrorDetails) -> Problem:
     if details["type"] == "value_error" and isinstance(value, Mapping):
         return Problem(shown, key, message)
     return Problem(shown, key, f"{_shown(value)} is not allowed: {message}")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    found = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def _shown(value: Any) -> str:

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from wunderkammer.sources.params import PatchworkParams
 from wunderkammer.sources.patchwork import AUTHOR, PatchworkItem, patchwork_items
-from wunderkammer.sources.quilt_blocks import BLOCKS
+from wunderkammer.patchwork.quilt_blocks import BLOCKS
 
 
 def some_items(**changes: object) -> list[PatchworkItem]:

@@ -82,7 +82,8 @@ def device_facts(
         properties = torch.cuda.get_device_properties(device)
         name, memory_bytes = str(properties.name), int(properties.total_memory)
     else:
-        name = f"CPU, {torch.get_num_threads()} threads"
+        num_threads = torch.get_num_threads()
+        name = f"CPU, {num_threads} thread{'s' * (num_threads > 1)}"
         memory_bytes = psutil.virtual_memory().available
     flops_per_s = None
     if is_calibrated:

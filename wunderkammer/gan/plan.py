@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
+from wunderkammer.gan.augment.params import AdaAugment, AugmentParams, DiffAugment, FixedAugment
 from wunderkammer.gan.device import DeviceFacts, choose_device, device_facts, limit_threads
 from wunderkammer.gan.flops import image_flops
+from wunderkammer.gan.holdout import MAX_HELD_OUT, split
 from wunderkammer.gan.job import label_names
 from wunderkammer.gan.networks.params import NetworkParams
 from wunderkammer.gan.params import ProgressiveParams, StyleGan2Params, TrainParams
@@ -22,7 +24,7 @@ from wunderkammer.gan.settings import (
 from wunderkammer.gan.training.loader import RESIDENT_SHARE
 from wunderkammer.gan.training.speed import duration
 from wunderkammer.shards.params import ShardParams
-from wunderkammer.shards.read import shard_keys
+from wunderkammer.shards.read import load_sha256s, shard_keys
 from wunderkammer.stages import DEDUPED_SHARDS
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Versions
@@ -72,6 +74,7 @@ class _Task:
 
     train: TrainParams
     num_images: int | None
+    num_held_out: int | None
     resolution_px: int
     channels: int
     num_labels: int
@@ -108,6 +111,7 @@ def plan(
     train: TrainParams,
     *,
     num_images: int | None,
+    num_held_out: int | None = None,
     resolution_px: int,
     channels: int,
     num_labels: int = 0,
@@ -118,7 +122,8 @@ def plan(
 
     Args:
         train: the recipe.
-        num_images: pictures to train on; None if they are not known yet.
+        num_images: pictures to train on, without those held out; None if they are not known yet.
+        num_held_out: the others; None if they are not known yet.
         resolution_px: their side.
         channels: 1, 3 or 4.
         num_labels: labels of the pictures; 0 is unconditional.
@@ -128,7 +133,7 @@ def plan(
     Raises:
         ValueError: the recipe does not suit such pictures.
     """
-    task = _Task(train, num_images, resolution_px, channels, num_labels, device)
+    task = _Task(train, num_images, num_held_out, resolution_px, channels, num_labels, device)
     rehearsal = _rehearse(task) if is_rehearsed else None
     s_per_kimg = None if device.flops_per_s is None else 1000 * task.flops / device.flops_per_s
     choices = [*_data(task), *_method(task), *_time(task, s_per_kimg)]
@@ -176,12 +181,21 @@ def _peak_bytes(task: _Task, rehearsal: Rehearsal) -> int:
 
 
 def _data(task: _Task) -> Iterator[Choice]:
-    side = f"{task.resolution_px} px, {task.channels} channels"
+    side = f"{task.resolution_px} px, {task.channels} channel{'s' * (task.channels > 1)}"
     yield Choice("images", side, "shard.resolution_px, shard.channels")
-    if task.num_images is not None:
-        labels = f", {task.num_labels} labels" if task.num_labels else ""
+    if task.num_images is None:
+        yield Choice("pictures", "not known yet", f"told once {DEDUPED_SHARDS.name} is built")
+    else:
         mirrored = " and their mirror images" if task.train.mirror else ""
-        yield Choice("pictures", f"{task.num_images:,}{labels}", f"of the shards{mirrored}")
+        labels = f", {task.num_labels} label{'s' * (task.num_labels > 1)}"
+        number = f"{task.num_images:,}{labels if task.num_labels else ''}"
+        yield Choice("pictures", number, f"of the shards{mirrored}")
+    held_out = f"{task.train.held_out:.3g} of the pictures, {MAX_HELD_OUT:,} at most"
+    if task.num_held_out is not None:
+        held_out = f"{task.num_held_out:,} more pictures"
+    if not task.train.held_out:
+        held_out = "none"
+    yield Choice("held out", held_out, "train.held_out")
 
 
 def _source(train: TrainParams, name: str) -> str:
@@ -195,9 +209,19 @@ def _method(task: _Task) -> Iterator[Choice]:
     yield Choice("batch", str(task.batch_size), _source(train, "batch_size"))
     if isinstance(train, StyleGan2Params):
         yield from _stylegan2(task, train)
-    yield Choice("augmentation", train.augment.kind, "train.augment.kind")
+    yield Choice("augmentation", _augmentation(train.augment), "train.augment")
     bits = str(task.device.dtype).removeprefix("torch.")
     yield Choice("precision", bits, f"train.precision {train.precision!r} on {task.device.kind}")
+
+
+def _augmentation(augment: AugmentParams) -> str:
+    if isinstance(augment, DiffAugment):
+        return f"{augment.kind}: {', '.join(augment.policy)}"
+    if not isinstance(augment, AdaAugment | FixedAugment):
+        return augment.kind
+    given = augment.transforms
+    amount = f"target {augment.target:g}" if isinstance(augment, AdaAugment) else f"p {augment.p:g}"
+    return f"{augment.kind}: {given if isinstance(given, str) else ', '.join(given)}; {amount}"
 
 
 def _stylegan2(task: _Task, train: StyleGan2Params) -> Iterator[Choice]:
@@ -229,9 +253,9 @@ def _memory(task: _Task, rehearsal: Rehearsal) -> Iterator[Choice]:
     )
     yield Choice("weights", weights, "counted")
     share = f"{_size(_peak_bytes(task, rehearsal))} of {_size(task.device.memory_bytes)}"
-    trials = "at first more, where there is room" if task.device.kind == "cuda" else "of a step"
+    trials = "; at first more, where there is room" if task.device.kind == "cuda" else ""
     yield Choice(
-        "memory", share, f"forecast; fullest in phase {rehearsal.fullest_phase!r}; {trials}"
+        "memory", share, f"forecast for a step, most in its phase {rehearsal.fullest_phase}{trials}"
     )
     if rehearsal.num_samples < task.batch_size:
         why = "train.micro_batch" if task.train.micro_batch else "what fits; the result is the same"
@@ -239,12 +263,12 @@ def _memory(task: _Task, rehearsal: Rehearsal) -> Iterator[Choice]:
 
 
 def _time(task: _Task, s_per_kimg: float | None) -> Iterator[Choice]:
-    tick = tick_images(task.train, resolution_px=task.resolution_px)
-    snapshots = f"{tick * task.train.snapshot_ticks / 1000:g} kimg"
-    seen = f"; each picture {task.total / task.num_images:,.0f} times" if task.num_images else ""
+    between = tick_images(task.train, resolution_px=task.resolution_px) * task.train.snapshot_ticks
+    snapshots = f"every {between / 1000:g} kimg" if between < task.total else "one, at the end"
+    seen = f"; {_how_often(task.total / task.num_images)}" if task.num_images else ""
     source = "its stages" if isinstance(task.train, ProgressiveParams) else "train.total_kimg"
     yield Choice("length", f"{task.total / 1000:,g} kimg", f"{source}{seen}")
-    yield Choice("snapshots", f"every {snapshots}", "train.tick_kimg, train.snapshot_ticks")
+    yield Choice("snapshots", snapshots, "train.tick_kimg, train.snapshot_ticks")
     yield Choice("compute", f"{_flop(task.flops)} an image", "by its equations")
     if s_per_kimg is None or task.device.flops_per_s is None:
         yield Choice("time", "told with the first tick", "the device was not measured")
@@ -254,6 +278,12 @@ def _time(task: _Task, s_per_kimg: float | None) -> Iterator[Choice]:
     )
     whole = duration(s_per_kimg * task.total / 1000)
     yield Choice("time", f"{s_per_kimg:,.1f} s/kimg, {whole} in all", reached)
+
+
+def _how_often(times: float) -> str:
+    if times < 1:
+        return "not every picture is shown"
+    return f"each picture {f'{times:,.0f} times' if times >= 1.5 else 'once'}"
 
 
 def _disk(task: _Task, rehearsal: Rehearsal) -> Choice:
@@ -301,6 +331,7 @@ def starting_lines(
     train: TrainParams,
     *,
     num_images: int,
+    num_held_out: int,
     resolution_px: int,
     channels: int,
     num_labels: int,
@@ -320,6 +351,7 @@ def starting_lines(
     made = plan(
         train,
         num_images=num_images,
+        num_held_out=num_held_out,
         resolution_px=resolution_px,
         channels=channels,
         num_labels=num_labels,
@@ -342,11 +374,13 @@ def plan_subject(subject: Subject, *, store: Store, device: str) -> Plan:
     """
     train, shard = subject.spec.train, subject.spec.shard
     built = Versions(store).current(subject.name, DEDUPED_SHARDS.name)
-    num_labels = 0
+    num_images, num_held_out, num_labels = None, None, 0
     if built is not None:
-        shard = ShardParams.model_validate(built.sections["shard"])
+        shard, keys = ShardParams.model_validate(built.sections["shard"]), shard_keys(built)
+        sides = split(load_sha256s(store, keys), share=train.held_out, seed=train.seed)
+        num_images, num_held_out = map(len, sides)
         if train.conditional:
-            num_labels = len(label_names(store, shard_keys(built)))
+            num_labels = len(label_names(store, keys))
     limit_threads(train)
     facts = device_facts(
         train,
@@ -356,7 +390,8 @@ def plan_subject(subject: Subject, *, store: Store, device: str) -> Plan:
     )
     return plan(
         train,
-        num_images=None if built is None else built.summary.num_out,
+        num_images=num_images,
+        num_held_out=num_held_out,
         resolution_px=shard.resolution_px,
         channels=shard.channels,
         num_labels=num_labels,

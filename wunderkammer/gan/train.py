@@ -72,7 +72,7 @@ def train(
     if len(held_out_N):
         data, held_out = everything.chosen(train_N), everything.chosen(held_out_N)
     if processes.is_first:
-        announce(job, data, device=device, say=say)
+        announce(job, data, num_held_out=len(held_out_N), device=device, say=say)
     score: Score | None = None
     if job.train.keep_best and processes.is_first:
         score = snapshot_score(data, seed=job.train.seed)
@@ -90,12 +90,18 @@ def train(
 
 
 def announce(
-    job: TrainingJob, data: TrainingImages, *, device: torch.device, say: Callable[[str], None]
+    job: TrainingJob,
+    data: TrainingImages,
+    *,
+    num_held_out: int,
+    device: torch.device,
+    say: Callable[[str], None],
 ) -> None:
     """Say what was chosen, and why."""
     for line in starting_lines(
         job.train,
         num_images=len(data),
+        num_held_out=num_held_out,
         resolution_px=job.resolution_px,
         channels=job.channels,
         num_labels=data.num_labels,

@@ -18,7 +18,7 @@ from importlib.metadata import version
 import aiohttp
 from yarl import URL
 
-from wunderkammer.sources.addresses import (
+from wunderkammer.conduct.addresses import (
     GuardedSockets,
     PrivateAddressError,
     PublicResolver,

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from wunderkammer.sources.decoys import DECOYS
-from wunderkammer.sources.fabrics import Image
+from wunderkammer.patchwork.decoys import DECOYS
+from wunderkammer.patchwork.fabrics import Image
 from wunderkammer.sources.item import SourceItem
 from wunderkammer.sources.params import PatchworkParams
-from wunderkammer.sources.quilt_blocks import BLOCKS, Block
-from wunderkammer.sources.quilt_picture import quilt_picture
+from wunderkammer.patchwork.quilt_blocks import BLOCKS, Block
+from wunderkammer.patchwork.quilt_picture import quilt_picture
 
 # Part of every key. Bump it when the drawing changes, so that no ledger serves old pictures.
 EDITION = 1

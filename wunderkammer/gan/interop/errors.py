@@ -1,8 +1,8 @@
-"""What can be wrong with a checkpoint of elsewhere. Every message gives value, limit and remedy."""
+"""What can be wrong with the file of a checkpoint. Every message gives value, limit and remedy."""
 
 
 class CheckpointFileError(ValueError):
-    """A checkpoint file that can't be taken in."""
+    """A checkpoint file that can't be taken in or given out."""
 
 
 class UnreadablePickleError(CheckpointFileError):
@@ -15,6 +15,10 @@ class HostilePickleError(CheckpointFileError):
 
 class UnsupportedNetworkError(CheckpointFileError):
     """The file is sound, but holds networks that we do not have."""
+
+
+class UnwritableFileError(CheckpointFileError):
+    """A file can't be written where it is asked for."""
 
 
 class PortableFileError(CheckpointFileError):

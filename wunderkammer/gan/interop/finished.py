@@ -9,7 +9,7 @@ from safetensors.torch import load
 from wunderkammer.gan.checkpoints.published import network_params_of
 from wunderkammer.gan.interop.nvlabs_writer import write_nvlabs_pickle
 from wunderkammer.gan.interop.onnx_export import write_onnx
-from wunderkammer.gan.interop.portable import Portable, write_portable
+from wunderkammer.gan.interop.portable import Portable, check_target, write_portable
 from wunderkammer.gan.networks.build import build_networks
 from wunderkammer.stages import TRAINED_CHECKPOINT
 from wunderkammer.storage.versions import Versions
@@ -55,11 +55,12 @@ def export(
         truncation_psi: fixes the truncation of an ONNX file; the others have none.
 
     Raises:
-        CheckpointFileError: the networks can't be written so.
+        CheckpointFileError: the networks can't be written so, or there.
         ValueError: a truncation is asked where there is none.
     """
     if truncation_psi is not None and kind != "onnx":
         raise ValueError(f"--psi={truncation_psi} belongs to --format onnx, not to {kind}")
+    check_target(path)
     if kind == "safetensors":
         write_portable(path, portable)
     elif kind == "nvlabs-pickle":

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from wunderkammer.gan.interop.errors import PortableFileError
+from wunderkammer.gan.interop.errors import PortableFileError, UnwritableFileError
 from wunderkammer.gan.networks.build import build_networks
 from wunderkammer.gan.networks.params import NetworkParams
 from wunderkammer.params import Params
@@ -103,10 +103,36 @@ def write_portable(path: Path, portable: Portable) -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that others see nothing, or all of it."""
+    """Write a file so that others see nothing, or all of it.
+
+    Raises:
+        UnwritableFileError: there is no room, no right or no folder to.
+    """
+    check_target(path)
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UnwritableFileError(
+            f"{path} can't be written: {error.strerror} ({len(content):,} bytes); "
+            f"mend that, or name another place"
+        ) from error
+
+
+def check_target(path: Path) -> None:
+    """That a file can be named so, before it is worked for.
+
+    Raises:
+        UnwritableFileError: its folder is not there, or it is a folder itself.
+    """
+    if path.is_dir():
+        raise UnwritableFileError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise UnwritableFileError(
+            f"{path} can't be written: there is no folder {path.parent}; make it, or name another"
+        )
 
 
 def read_portable(path: Path, *, sha256: str | None = None) -> Portable:

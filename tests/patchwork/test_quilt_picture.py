@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from wunderkammer.sources.quilt_blocks import BLOCKS
-from wunderkammer.sources.quilt_picture import quilt_picture, seam_light
+from wunderkammer.patchwork.quilt_blocks import BLOCKS
+from wunderkammer.patchwork.quilt_picture import quilt_picture, seam_light
 
 
 def two_pieces(width: int) -> np.ndarray:

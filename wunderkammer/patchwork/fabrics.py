@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wunderkammer.sources.palettes import Rgb, luminance
+from wunderkammer.patchwork.palettes import Rgb, luminance
 
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -2,11 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
-from wunderkammer.sources.fabrics import PRINTS, Fabric, ink_for, tile
-from wunderkammer.sources.palettes import PALETTES, luminance
-from wunderkammer.sources.quilt_blocks import BLOCKS, Block
-from wunderkammer.sources.quilt_layout import drawn_setting, laid_out
-from wunderkammer.sources.quilt_sketch import Role
+from wunderkammer.patchwork.fabrics import PRINTS, Fabric, ink_for, tile
+from wunderkammer.patchwork.palettes import PALETTES, luminance
+from wunderkammer.patchwork.quilt_blocks import BLOCKS, Block
+from wunderkammer.patchwork.quilt_layout import drawn_setting, laid_out
+from wunderkammer.patchwork.quilt_sketch import Role
 
 SIDE = 420
 BY_LABEL = {block.label: block for block in BLOCKS}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from wunderkammer.sources.quilt_sketch import Corner, Patch, Role, Side, Sketch
+from wunderkammer.patchwork.quilt_sketch import Corner, Patch, Role, Side, Sketch
 
 GROUND, MAIN, SECOND, ACCENT = Role.GROUND, Role.MAIN, Role.SECOND, Role.ACCENT
 

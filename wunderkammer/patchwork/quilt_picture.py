@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wunderkammer.sources.fabrics import Fabric, Floats, Image, as_image, ink_for, tile
-from wunderkammer.sources.palettes import PALETTES, Palette, Rgb, dyed
-from wunderkammer.sources.quilt_blocks import Block
-from wunderkammer.sources.quilt_layout import (
+from wunderkammer.patchwork.fabrics import Fabric, Floats, Image, as_image, ink_for, tile
+from wunderkammer.patchwork.palettes import PALETTES, Palette, Rgb, dyed
+from wunderkammer.patchwork.quilt_blocks import Block
+from wunderkammer.patchwork.quilt_layout import (
     BINDING,
     CORNERSTONE,
     INNER_BORDER,
@@ -27,7 +27,7 @@ from wunderkammer.sources.quilt_layout import (
     drawn_setting,
     laid_out,
 )
-from wunderkammer.sources.quilt_sketch import Role
+from wunderkammer.patchwork.quilt_sketch import Role
 
 OVERSAMPLING = 2
 

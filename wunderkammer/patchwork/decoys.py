@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wunderkammer.sources.fabrics import Floats, Image, as_image
+from wunderkammer.patchwork.fabrics import Floats, Image, as_image
 
 SYLLABLES = ("an", "be", "cor", "del", "en", "fa", "gri", "hol", "im", "ka", "lum", "mor", "no")
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wunderkammer.sources.decoys import DECOYS
+from wunderkammer.patchwork.decoys import DECOYS
 
 
 @pytest.mark.parametrize("name", DECOYS)

@@ -4,7 +4,7 @@ import socket
 import pytest
 from aiohttp import ThreadedResolver
 
-from wunderkammer.sources.addresses import (
+from wunderkammer.conduct.addresses import (
     GuardedSockets,
     PrivateAddressError,
     PublicResolver,

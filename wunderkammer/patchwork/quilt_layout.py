@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wunderkammer.sources.quilt_blocks import Arrangement, Block
-from wunderkammer.sources.quilt_sketch import Points, Role
+from wunderkammer.patchwork.quilt_blocks import Arrangement, Block
+from wunderkammer.patchwork.quilt_sketch import Points, Role
 
 Ints = npt.NDArray[np.int32]
 
