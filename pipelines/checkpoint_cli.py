@@ -66,7 +66,7 @@ def export_checkpoint(
         export(portable, out, kind=kind.value, truncation_psi=psi)
     except NoCheckpointError as error:
         raise _failed(_why_not_trained(subject) or str(error)) from error
-    except (MissingObjectError, ValueError) as error:
+    except (MissingObjectError, ValueError, OSError) as error:
         raise _failed(str(error)) from error
     typer.echo(f"{out}: {kind.value} of {subject}, {portable.provenance['num_images']} images")
 

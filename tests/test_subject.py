@@ -86,7 +86,7 @@ REFUSALS = {
         "min_side_px: 64",
         "min_side_px: 64\n  min_size_px: 9",
         "filter.min_size_px",
-        ["unknown key", "9", "size_px, max_upsample", "min_side_px"],
+        ["unknown key", "9", "did you mean 'min_side_px'?", "size_px, max_upsample"],
     ),
     "a number in quotes": (
         "  size_px: 64",
@@ -298,8 +298,10 @@ def test_asking_for_a_bad_subject_gives_its_faults_and_for_an_unknown_one_the_kn
     folder = load_subjects(tmp_path)
     with pytest.raises(SubjectError, match=r"bad\.yaml: line 1"):
         folder["bad"]
-    with pytest.raises(SubjectError, match=r"no such subject \(known: cat\)"):
+    with pytest.raises(SubjectError, match=r"'car': no such subject; did you mean 'cat'\?"):
         folder["car"]
+    with pytest.raises(SubjectError, match=r"no such subject \(known: cat\)"):
+        folder["heron"]
 
 
 def test_a_folder_that_does_not_exist_is_named_with_the_remedy(tmp_path):

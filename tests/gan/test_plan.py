@@ -96,9 +96,51 @@ def test_a_plan_names_where_each_number_comes_from():
     assert str(value(made, "batch")) == "batch: 32 (preset 'auto')"
     assert str(value(made, "learning rate")) == "learning rate: 0.01 (train.learning_rate)"
     assert str(value(made, "R1 gamma")) == "R1 gamma: 0.0256 (0.0002 · 64² / 32; every 16)"
-    assert "each picture 6,400 times" in str(value(made, "length"))
+    assert value(made, "length").reason.endswith("; each picture 6,400 times")
+    assert value(made, "snapshots").value == "every 40 kimg"
     assert value(made, "memory").reason.startswith("forecast")
     assert value(made, "disk").reason.startswith("forecast; 5 checkpoints of")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "none"),
+        ({"augment": {"kind": "ada"}}, "ada: bgc; target 0.6"),
+        (
+            {"augment": {"kind": "fixed", "p": 0.3, "transforms": ["hue", "noise"]}},
+            "fixed: hue, noise; p 0.3",
+        ),
+        ({"augment": {"kind": "diffaugment"}}, "diffaugment: color, translation, cutout"),
+    ],
+)
+def test_a_plan_tells_what_the_augmentation_does(settings, told):
+    assert value(planned(section(**settings), is_rehearsed=False), "augmentation").value == told
+
+
+def test_a_plan_tells_what_is_held_out_and_what_is_not_known_yet():
+    train = section(held_out=0.05)
+    unknown = planned(train, num_images=None, is_rehearsed=False)
+    told = "pictures: not known yet (told once deduped_shards is built)"
+    assert str(value(unknown, "pictures")) == told
+    assert value(unknown, "held out").value == "0.05 of all, 1,000 pictures at most"
+    known = planned(train, num_images=3800, num_held_out=200, is_rehearsed=False)
+    assert value(known, "held out").value == "200 more pictures"
+    assert value(planned(section(), is_rehearsed=False), "held out").value == "none"
+
+
+@pytest.mark.parametrize(
+    ("total_kimg", "told"),
+    [
+        (1, "not every picture is shown"),
+        (4, "each picture once"),
+        (6.4, "each picture 2 times"),
+    ],
+)
+def test_a_short_training_shows_few_pictures_and_has_a_snapshot_at_its_end(total_kimg, told):
+    made = planned(section(total_kimg=total_kimg), is_rehearsed=False)
+    assert value(made, "length").reason.endswith(f"; {told}")
+    assert value(made, "snapshots").value == "one, at the end"
 
 
 def test_the_time_is_the_compute_over_what_the_device_was_measured_at():
@@ -162,8 +204,8 @@ def test_advice_follows_from_the_number_of_pictures(settings, num_images, told):
 
 def test_a_log_begins_with_the_plan_at_no_cost(monkeypatch):
     monkeypatch.setattr(device_module, "measured_flops", None)
-    settings = {"num_images": 4000, "num_labels": 0, "device": torch.device("cpu")}
-    lines = starting_lines(section(), **PICTURE, **settings)
+    counts = {"num_images": 4000, "num_held_out": 0, "num_labels": 0}
+    lines = starting_lines(section(), **PICTURE, **counts, device=torch.device("cpu"))
     assert lines[0] == "images: 16 px, 3 channels (shard.resolution_px, shard.channels)"
     assert "time: told with the first tick (the device was not measured)" in lines
     assert not any(line.startswith("memory") for line in lines)

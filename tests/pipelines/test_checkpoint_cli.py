@@ -94,7 +94,7 @@ def test_a_pickle_is_imported_beside_it_with_a_start_to_copy(run, pickle, tensor
     assert found.networks == PARAMS
     assert same(found.network("average"), Portable(PARAMS, tensors).network("average"))
     assert found.provenance["sha256"] == hashlib.sha256(pickle.read_bytes()).hexdigest()
-    assert "stylegan2, 16 px, 3 channels, 0 labels" in result.stdout
+    assert "stylegan2, 16 px, channels: 3, labels: 0" in result.stdout
     assert f"start: {{kind: file, path: {file}, sha256: {found.sha256}}}" in result.stdout
 
 
@@ -110,7 +110,7 @@ def test_the_generator_alone_is_imported_to_where_it_is_asked_for(run, pickle, t
     [
         (b"\x80\x03cposix\nsystem\n(X\x04\x00\x00\x00truetR.", "asks for 'posix.system'"),
         (b"\x80\x03", "the pickle is cut off"),
-        (None, "No such file"),
+        (None, "No such file or directory; name a pickle that is there"),
     ],
 )
 def test_a_file_that_cannot_be_taken_is_refused_in_a_line(run, tmp_path, content, reason):
@@ -155,7 +155,41 @@ def test_a_truncation_is_refused_where_there_is_none(run, finished, tmp_path):
     assert "--psi=0.7 belongs to --format onnx, not to safetensors" in result.stderr
 
 
-def test_a_subject_without_a_finished_checkpoint_is_told_what_to_run(run, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "out", "reason"),
+    [
+        ("onnx", "nowhere/y.onnx", "there is no folder"),
+        ("safetensors", ".", "is a folder; name a file in it"),
+    ],
+)
+def test_where_nothing_can_be_written_is_said_with_the_remedy(
+    run, finished, tmp_path, kind, out, reason
+):
+    result = run("export-checkpoint", "corgi", "--format", kind, "--out", tmp_path / out)
+    assert result.exit_code == 1
+    assert reason in result.stderr
+    assert str(tmp_path / out) in result.stderr
+
+
+def test_a_pickle_is_not_read_for_a_place_that_is_not_there(run, tmp_path):
+    result = run("import-checkpoint", tmp_path / "x.pkl", "--out", tmp_path / "no" / "x")
+    assert result.exit_code == 1
+    assert f"there is no folder {tmp_path / 'no'}; make it" in result.stderr
+
+
+def test_a_subject_without_a_finished_checkpoint_is_told_what_to_run(run, workplace, tmp_path):
+    workplace.write("corgi")
     result = run("export-checkpoint", "corgi", "--out", tmp_path / "y")
     assert result.exit_code == 1
     assert "run `wunderkammer refresh corgi` first" in result.stderr
+
+
+def test_a_subject_that_no_refresh_can_train_is_told_why(run, workplace, tmp_path):
+    workplace.write("corgi", filter={"min_side_px": "big"})
+    result = run("export-checkpoint", "corgi", "--out", tmp_path / "y")
+    assert result.exit_code == 1
+    assert "can't be trained as it is" in result.stderr
+    assert "corgi.yaml: filter.min_side_px: 'big' is not allowed" in result.stderr
+    assert "wunderkammer refresh" not in result.stderr
+    result = run("export-checkpoint", "corgy", "--out", tmp_path / "y")
+    assert "did you mean 'corgi'?" in result.stderr

@@ -3,6 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from pipelines import cli
 from pipelines.cli import app
 
 
@@ -62,7 +63,7 @@ def test_a_plan_explains_a_training_and_trains_nothing(run, workplace, quickly_m
     workplace.write("corgi", train={"augment": {"kind": "ada"}})
     result = run("plan", "corgi", "--device", "cpu")
     assert result.exit_code == 0
-    for word in ("batch", "train.batch_size", "forecast", "s/kimg", "ada"):
+    for word in ("batch", "train.batch_size", "forecast", "s/kimg", "ada: bgc; target 0.6"):
         assert word in result.stdout
     assert not workplace.data.exists()
 
@@ -81,6 +82,22 @@ def test_a_plan_for_a_gpu_that_is_not_there_is_refused(run, workplace):
     result = run("plan", "corgi", "--device", "cuda:99")
     assert result.exit_code == 2
     assert "use 'auto' or 'cpu'" in result.stderr
+
+
+def test_a_refresh_ends_with_the_verdict_and_the_places_of_what_it_made(
+    run, workplace, monkeypatch
+):
+    workplace.write("corgi")
+    monkeypatch.setattr(cli, "_refresh", lambda name, *, rescrape, quiet: [])
+    film = workplace.data / "film.mp4"
+    monkeypatch.setattr(cli, "_places", lambda name: [("the film", film)])
+    result = run("refresh", "corgi")
+    assert "corgi is up to date, nothing was run. Look at:" in result.stdout
+    assert f"the film          {film}" in result.stdout
+    assert "Memorisation: evaluation of 'corgi' was never built" in result.stdout
+    made = json.loads(run("refresh", "corgi", "--json").stdout)
+    assert made["places"] == {"the film": str(film)}
+    assert made["memorisation"].startswith("evaluation of 'corgi'")
 
 
 @pytest.mark.parametrize("command", ["status", "refresh", "plan"])

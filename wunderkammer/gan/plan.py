@@ -190,7 +190,7 @@ def _data(task: _Task) -> Iterator[Choice]:
         labels = f", {task.num_labels} label{'s' * (task.num_labels > 1)}"
         number = f"{task.num_images:,}{labels if task.num_labels else ''}"
         yield Choice("pictures", number, f"of the shards{mirrored}")
-    held_out = f"{task.train.held_out:.3g} of the pictures, {MAX_HELD_OUT:,} at most"
+    held_out = f"{task.train.held_out:.3g} of all, {MAX_HELD_OUT:,} pictures at most"
     if task.num_held_out is not None:
         held_out = f"{task.num_held_out:,} more pictures"
     if not task.train.held_out:

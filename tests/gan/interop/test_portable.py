@@ -1,12 +1,14 @@
+import errno
 import hashlib
 import json
 import struct
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from wunderkammer.gan.interop.errors import PortableFileError
+from wunderkammer.gan.interop.errors import PortableFileError, UnwritableFileError
 from wunderkammer.gan.interop.portable import (
     KEY,
     Portable,
@@ -44,6 +46,22 @@ def rewritten(file, *, header=None, **tensors):
     whole = {k: v for k, v in {**load_file(file), **tensors}.items() if v is not None}
     save_file(whole, file, metadata={KEY: text if header is None else header(text)})
     return file
+
+
+def test_a_failure_to_write_names_the_file_asked_for_and_leaves_none(
+    portable, tmp_path, monkeypatch
+):
+    def fill(part, content):
+        part.touch()
+        raise OSError(errno.ENOSPC, "No space left on device", str(part))
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(UnwritableFileError) as caught:
+        write_portable(tmp_path / "x.safetensors", portable)
+    assert str(tmp_path / "x.safetensors") in str(caught.value)
+    assert "No space left on device" in str(caught.value)
+    assert ".part" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_written_is_read_back(portable, tmp_path):
