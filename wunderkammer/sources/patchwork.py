@@ -15,10 +15,10 @@ import simplejpeg
 
 from wunderkammer.patchwork.decoys import DECOYS
 from wunderkammer.patchwork.fabrics import Image
-from wunderkammer.sources.item import SourceItem
-from wunderkammer.sources.params import PatchworkParams
 from wunderkammer.patchwork.quilt_blocks import BLOCKS, Block
 from wunderkammer.patchwork.quilt_picture import quilt_picture
+from wunderkammer.sources.item import SourceItem
+from wunderkammer.sources.params import PatchworkParams
 
 # Part of every key. Bump it when the drawing changes, so that no ledger serves old pictures.
 EDITION = 1

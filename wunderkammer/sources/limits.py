@@ -1,0 +1,51 @@
+"""What the `scrape` sections of all sources have in common."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from wunderkammer.conduct.params import ConductParams
+from wunderkammer.params import Params
+
+MB = 1_000_000
+GB = 1000 * MB
+
+
+class SourceLimits(Params):
+    """Caps that every source obeys; a file beyond one is a counted rejection."""
+
+    max_images: Annotated[int, Field(ge=1)] | None = None
+    max_file_mb: Annotated[float, Field(gt=0)] = 64.0
+    max_megapixels: Annotated[float, Field(gt=0)] = 178.0
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest file that is read."""
+        return int(self.max_file_mb * MB)
+
+    @property
+    def max_pixels(self) -> int:
+        """The largest picture that is decoded."""
+        return int(self.max_megapixels * MB)
+
+    def identity(self) -> dict[str, Any]:
+        """What tells one query from another: the settings less the caps."""
+        return {k: v for k, v in self.canonical().items() if k not in CAPS}
+
+
+CAPS = tuple(SourceLimits.model_fields)
+
+
+class RemoteParams(SourceLimits):
+    """A source on the network.
+
+    After `relist_days` the whole source is listed again, so that what has been deleted there is
+    noticed; in between only what is new is asked for. `placeholder_sizes` are the widths and
+    heights of pictures that a site sends in place of a deleted one, `placeholder_sha256` their
+    hashes; those are refused and asked for again another day.
+    """
+
+    relist_days: Annotated[float, Field(ge=0)] = Field(default=30.0, exclude=True)
+    placeholder_sizes: tuple[tuple[int, int], ...] = ()
+    placeholder_sha256: tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...] = ()
+    conduct: ConductParams = Field(default=ConductParams(), exclude=True)
