@@ -107,7 +107,7 @@ class Trainer(dg.ConfigurableResource[None]):
             if self.num_nodes > 1:
                 self._invite(context, inputs, job)
             self._run(context, job, file)
-        return collect_training(inputs, job)
+        return collect_training(job)
 
     def _invite(
         self, context: dg.AssetExecutionContext, inputs: StageInputs, job: "TrainingJob"

@@ -6,10 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from wunderkammer.gan.networks import dcgan
 from wunderkammer.gan.params import TrainParams
 from wunderkammer.gan.settings import (
-    DCGAN_SANE_SIDES_PX,
     batch_size,
     check_train,
     network_params,
@@ -232,10 +230,6 @@ def test_what_can_not_be_trained_is_refused_with_the_remedy(settings, message):
 def test_a_side_that_no_network_has_is_refused(kind, side_px):
     with pytest.raises(ValueError, match=f"resolution_px={side_px}"):
         check_train(section(kind), resolution_px=side_px, channels=3)
-
-
-def test_the_sane_dcgan_has_the_sides_that_its_recipe_is_checked_for():
-    assert dcgan.SANE_SIDES_PX == DCGAN_SANE_SIDES_PX
 
 
 def test_groups_of_a_progressive_deviation_divide_small_and_large_batches():

@@ -164,7 +164,7 @@ def test_an_unknown_device_is_refused(inputs, tmp_path):
 
 def test_a_training_that_is_not_finished_cannot_be_collected(inputs, plan):
     with pytest.raises(MissingCheckpointError, match=r"at 0\.016 kimg"):
-        collect_training(inputs(), plan())
+        collect_training(plan())
 
 
 def test_a_finished_training_becomes_a_version_that_draws(inputs, plan, pictures, store):
@@ -174,7 +174,7 @@ def test_a_finished_training_becomes_a_version_that_draws(inputs, plan, pictures
         TRAINED_CHECKPOINT,
         subject,
         store=store,
-        builder=lambda found: collect_training(found, plan()),
+        builder=lambda _: collect_training(plan()),
     )
     record, versions = built.record, Versions(store)
     assert set(record.files) == {
@@ -203,7 +203,7 @@ def test_the_check_of_a_checkpoint_stands_when_shards_of_another_size_have_come_
         TRAINED_CHECKPOINT,
         subject,
         store=store,
-        builder=lambda found: collect_training(found, plan()),
+        builder=lambda _: collect_training(plan()),
     )
     versions = Versions(store)
     shards = versions.current("quilt", "deduped_shards")
@@ -214,7 +214,7 @@ def test_the_check_of_a_checkpoint_stands_when_shards_of_another_size_have_come_
 def test_the_plot_and_the_table_show_every_tick(inputs, plan, pictures):
     settings = {"snapshot_ticks": 2, "r1_interval": 4}
     train_in_process(plan(**settings), pictures, scores=[0.5])
-    draft = collect_training(inputs(**settings), plan(**settings))
+    draft = collect_training(plan(**settings))
     plot = Image.open(io.BytesIO(draft.files["loss.png"]))
     assert plot.size == (1700, 300)
     assert len(np.unique(np.asarray(plot.convert("L")))) > 10
@@ -236,7 +236,7 @@ def publish(inputs, job):
         TRAINED_CHECKPOINT,
         inputs.subject,
         store=inputs.store,
-        builder=lambda found: collect_training(found, job),
+        builder=lambda _: collect_training(job),
     )
 
 
@@ -244,10 +244,10 @@ def test_the_best_checkpoint_is_published_where_the_recipe_asks_for_it(inputs, p
     settings = {"publish": "best", "snapshot_ticks": 1}
     job = plan(**settings)
     train_in_process(job, pictures, scores=[1.0, 2.0])
-    draft = collect_training(inputs(**settings), job)
+    draft = collect_training(job)
     assert json.loads(draft.files["checkpoint.json"])["num_images"] == 8
     assert draft.summary.measures["distance/sliced_wasserstein"] == 1.0
-    last = collect_training(inputs(snapshot_ticks=1), plan(snapshot_ticks=1))
+    last = collect_training(plan(snapshot_ticks=1))
     assert json.loads(last.files["checkpoint.json"])["num_images"] == 16
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from safetensors.numpy import save
 
 from wunderkammer.build import StageInputs
-from wunderkammer.gan.checkpoints.archive import Archive, Facts, Intervention, Saved
+from wunderkammer.gan.checkpoints.archive import Archive, Facts, Intervention
 from wunderkammer.gan.loss_plot import loss_plot
 from wunderkammer.gan.networks.params import NetworkParams
 from wunderkammer.gan.params import FileStart, PreviousStart, TrainParams
@@ -191,7 +191,7 @@ def shaping_settings(train: TrainParams) -> dict[str, Any]:
     return {name: value for name, value in train.canonical().items() if name not in CADENCE}
 
 
-def collect_training(inputs: StageInputs, job: TrainingJob) -> Draft:
+def collect_training(job: TrainingJob) -> Draft:
     """The finished checkpoint of `job` as a version of the stage.
 
     Raises:
@@ -208,7 +208,7 @@ def collect_training(inputs: StageInputs, job: TrainingJob) -> Draft:
     saved = chosen or last
     facts = saved.facts
     files = {
-        TENSORS_FILE: _published_tensors(saved),
+        TENSORS_FILE: save({k: v for k, v in saved.tensors.items() if k.startswith(PUBLISHED)}),
         DESCRIPTION_FILE: _description(facts, job),
         "grid.jpg": job.archive.read_grid(facts.num_images),
         "loss.png": loss_plot(last.facts.ticks),
@@ -240,10 +240,6 @@ def statistics(facts: Facts) -> pa.Table:
         for tick in facts.ticks
     ]
     return pa.Table.from_pylist(rows)
-
-
-def _published_tensors(saved: Saved) -> bytes:
-    return save({k: v for k, v in saved.tensors.items() if k.startswith(PUBLISHED)})
 
 
 def _description(facts: Facts, job: TrainingJob) -> bytes:

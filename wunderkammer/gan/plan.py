@@ -10,13 +10,11 @@ from wunderkammer.gan.device import DeviceFacts, choose_device, device_facts, li
 from wunderkammer.gan.flops import image_flops
 from wunderkammer.gan.holdout import MAX_HELD_OUT, split
 from wunderkammer.gan.job import label_names
-from wunderkammer.gan.networks.params import NetworkParams
 from wunderkammer.gan.params import ProgressiveParams, StyleGan2Params, TrainParams
 from wunderkammer.gan.rehearsal import BYTES_PER_NUMBER, Rehearsal, rehearse
 from wunderkammer.gan.settings import (
     StyleGan2Settings,
     batch_size,
-    network_params,
     stylegan2_settings,
     tick_images,
     total_images,
@@ -89,13 +87,8 @@ class _Task:
         return total_images(self.train, resolution_px=self.resolution_px)
 
     @property
-    def network(self) -> NetworkParams:
-        return network_params(
-            self.train,
-            resolution_px=self.resolution_px,
-            channels=self.channels,
-            num_labels=self.num_labels,
-        )
+    def precision(self) -> str:
+        return str(self.device.dtype).removeprefix("torch.")
 
     @property
     def flops(self) -> float:
@@ -150,8 +143,7 @@ def plan(
 
 def _rehearse(task: _Task) -> Rehearsal:
     """A step that fits: of a whole batch, or of as large a part as there is memory for."""
-    named = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
-    train = task.train.model_copy(update={"precision": named[task.device.dtype]})
+    train = task.train.model_copy(update={"precision": task.precision})
     num_samples = task.train.micro_batch or task.batch_size
     usable = USABLE_SHARE * task.device.memory_bytes - _resident_bytes(task)
     while True:
@@ -210,8 +202,8 @@ def _method(task: _Task) -> Iterator[Choice]:
     if isinstance(train, StyleGan2Params):
         yield from _stylegan2(task, train)
     yield Choice("augmentation", _augmentation(train.augment), "train.augment")
-    bits = str(task.device.dtype).removeprefix("torch.")
-    yield Choice("precision", bits, f"train.precision {train.precision!r} on {task.device.kind}")
+    asked = f"train.precision {train.precision!r} on {task.device.kind}"
+    yield Choice("precision", task.precision, asked)
 
 
 def _augmentation(augment: AugmentParams) -> str:

@@ -10,6 +10,7 @@ from typing import Literal, TypedDict
 
 from wunderkammer.gan.growth import growth_stages
 from wunderkammer.gan.networks.params import (
+    DCGAN_SANE_SIDES_PX,
     DcganNetwork,
     NetworkParams,
     ProgressiveNetwork,
@@ -28,7 +29,6 @@ from wunderkammer.params import Params
 
 MAX_DEVIATION_GROUP = 4
 R3GAN_Z_DIM = 64
-DCGAN_SANE_SIDES_PX = (16, 256)
 DEFAULT_TICK_KIMG = StyleGan2Params.model_fields["tick_kimg"].default
 KINDS_WITH_W = ("stylegan2",)
 
@@ -115,9 +115,8 @@ _STYLEGAN2: Mapping[str, _Preset] = {
 
 # Features by side: base / side, at most max, at least min.
 _Widths = tuple[int, int, int]
-_ZINE: _Widths = (4096, 128, 1)
 _PROGRESSIVE: Mapping[str, tuple[int, _Widths]] = {  # with the numbers of a z
-    "zine": (128, _ZINE),
+    "zine": (128, (4096, 128, 1)),
     "paper": (512, (16384, 512, 1)),  # arXiv 1710.10196, table 2
     "tiny": (64, (512, 64, 8)),
 }

@@ -101,8 +101,11 @@ def measure(
     content: dict[str, Any] = {
         "num_fakes": len(fake_NCHW),
         "num_reals": len(chosen),
-        "inception": None if inception is None else _weights(inception),
+        "inception": None,
     }
+    if inception is not None:
+        weights = {"weights_sha256_prefix": SHA256_PREFIX, "resize": inception.resize}
+        content["inception"] = weights
     files: dict[str, bytes] = {}
     if params.memorisation and len(material.training_NCHW) >= MIN_TRAINING:
         search = search_copies(material, fake_features, embeds, params.seed)
@@ -121,10 +124,6 @@ def _inception(inputs: StageInputs, params: EvaluateParams) -> Inception | None:
         return None
     path = inputs.subject.resolve(params.inception_weights)
     return load_inception(path, resize=params.inception_resize)
-
-
-def _weights(inception: Inception) -> dict[str, str]:
-    return {"weights_sha256_prefix": SHA256_PREFIX, "resize": inception.resize}
 
 
 def _verdict(search: Search) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from wunderkammer.gan.checkpoints.published import below
 from wunderkammer.gan.interop.errors import PortableFileError, UnwritableFileError
 from wunderkammer.gan.networks.build import build_networks
 from wunderkammer.gan.networks.params import NetworkParams
@@ -52,8 +53,7 @@ class Portable:
 
     def network(self, prefix: str) -> dict[str, Tensor]:
         """The state dict of one network; empty if it is not there."""
-        start = f"{prefix}."
-        return {k.removeprefix(start): v for k, v in self.tensors.items() if k.startswith(start)}
+        return below(self.tensors, f"{prefix}.")
 
 
 def expected_tensors(params: NetworkParams, prefix: str) -> dict[str, Tensor]:

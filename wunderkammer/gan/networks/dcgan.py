@@ -17,11 +17,10 @@ from wunderkammer.gan.networks.interface import (
     NoiseMode,
 )
 from wunderkammer.gan.networks.labels import chosen_score, plain_mapping
-from wunderkammer.gan.networks.params import DcganNetwork
+from wunderkammer.gan.networks.params import DCGAN_SANE_SIDES_PX, DcganNetwork
 
 SLOPE = 0.2
 SANE_DEVIATION = 0.02  # of first weights: the paper, section 4
-SANE_SIDES_PX = (16, 256)
 
 
 class DcganSynthesis(nn.Module):
@@ -80,7 +79,7 @@ class DcganDiscriminator(DiscriminatorNetwork):
 def _is_quilt(params: DcganNetwork) -> bool:
     if params.layout == "quilt":
         return True
-    least, most = SANE_SIDES_PX
+    least, most = DCGAN_SANE_SIDES_PX
     if not least <= params.resolution_px <= most:
         raise ValueError(
             f"resolution_px={params.resolution_px}: the layout 'sane' is made for {least} to "

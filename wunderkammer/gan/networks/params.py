@@ -9,6 +9,7 @@ from wunderkammer.params import Params
 
 RESOLUTIONS_PX = (8, 16, 32, 64, 128, 256, 512, 1024)
 CHANNELS = (1, 3, 4)
+DCGAN_SANE_SIDES_PX = (16, 256)
 
 
 class _Network(Params):

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wunderkammer.gan.networks.interface import DiscriminatorNetwork, GeneratorNetwork
 from wunderkammer.gan.objectives.average import ema_beta, update_ema
@@ -51,13 +51,10 @@ class AlternatingMethod(ABC):
         self.ema_images = (ema_kimg or 0.0) * 1000
         self.adams = {
             name: adam_of(network, rate=rate, betas=betas)
-            for name, network in self._learners().items()
+            for name, network in (("generator", generator), ("discriminator", discriminator))
         }
         self.phases = self._phases()
         self._batch_size = self._last_batch_size = batch_size
-
-    def _learners(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "discriminator": self.discriminator}
 
     def _phases(self) -> tuple[Phase, ...]:
         discriminator = Phase(
