@@ -3,6 +3,7 @@ import contextlib
 import hashlib
 import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -122,7 +123,10 @@ def test_the_orchestrator_hears_of_each_tick_while_it_runs(start, job, tmp_path,
         (dagster_pipes.DAGSTER_PIPES_MESSAGES_ENV_VAR, {"path": str(messages)}),
     ):
         monkeypatch.setenv(name, dagster_pipes.encode_param(value))
+    inside = logging.getLogger("wunderkammer.gan.training.step")
+    monkeypatch.setattr(process, "announce", lambda *_, **__: inside.warning("out of %s", "memory"))
     assert start(job()) == 0
+    inside.warning("nobody listens any more")
     lines = [json.loads(line) for line in messages.read_text().splitlines()]
     payloads = [
         line["params"]["payload"] for line in lines if line["method"] == "report_custom_message"
@@ -132,7 +136,11 @@ def test_the_orchestrator_hears_of_each_tick_while_it_runs(start, job, tmp_path,
     assert payloads[0]["metrics"]["loss/generator"] > 0
     grid = base64.b64decode(payloads[-1]["grid_jpeg_base64"])
     assert Image.open(io.BytesIO(grid)).format == "JPEG"
-    assert sum(line["method"] == "log" for line in lines) >= 4
+    logged = [line["params"] for line in lines if line["method"] == "log"]
+    assert sum("images/s" in params["message"] for params in logged) == 3
+    assert [params["message"] for params in logged if params["level"] == "WARNING"] == [
+        "out of memory"
+    ]
 
 
 def test_a_child_of_a_killed_parent_stops_with_a_checkpoint(job, tmp_path):

@@ -212,6 +212,29 @@ class PipesWatcher:
         self._context.report_custom_message(tick_message(report))
 
 
+class PipesWarnings(logging.Handler):
+    """Hands warnings on to the orchestrator, so that they are seen where the ticks are."""
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(logging.WARNING)
+        self._context = context
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it there."""
+        self._context.log.warning(record.getMessage())
+
+
+@contextmanager
+def heard_by(handler: logging.Handler) -> Iterator[None]:
+    """Let `handler` have what this project logs."""
+    logger = logging.getLogger("wunderkammer")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
 def tick_message(report: TickReport) -> dict[str, Any]:
     """A tick as the JSON payload of a custom message."""
     tick, grid = report.tick, report.grid_jpeg
@@ -242,7 +265,8 @@ def watcher(processes: Processes) -> Iterator[Watcher]:
         context = stack.enter_context(open_dagster_pipes())
         is_over = False
         try:
-            yield PipesWatcher(context)
+            with heard_by(PipesWarnings(context)):
+                yield PipesWatcher(context)
             is_over = True
         finally:
             if not is_over and is_started_again():

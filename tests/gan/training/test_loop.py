@@ -239,7 +239,7 @@ def test_a_training_that_breaks_down_again_and_again_is_given_up(
     assert len(saved.facts.interventions) == 2
 
 
-def test_a_collapse_warns_and_with_rollback_goes_back(run, recipe, monkeypatch):
+def test_a_collapse_warns_and_with_rollback_goes_back(run, recipe, monkeypatch, caplog):
     """The images are alike from the third tick on, until the rate is lower."""
     real = loop._Run._extra_measures
 
@@ -248,10 +248,8 @@ def test_a_collapse_warns_and_with_rollback_goes_back(run, recipe, monkeypatch):
         return {**real(self), "health/diversity": 0.01 if is_collapsed else 0.9}
 
     monkeypatch.setattr(loop._Run, "_extra_measures", measures)
-    _, watch = run("warned", recipe(total_kimg=0.096, health=HealthParams(patience_ticks=2)))
-    warned = [report.tick.num_images for report in watch.reports if report.warnings]
-    assert warned == [64, 80, 96]
-    assert "repeats itself" in watch.reports[-1].warnings[0]
+    run("warned", recipe(total_kimg=0.096, health=HealthParams(patience_ticks=2)))
+    assert sum("repeats itself" in text for text in caplog.messages) == 3  # of 4 such ticks
     health = HealthParams(patience_ticks=2, rollback=True)
     outcome, watch = run("rolled back", recipe(total_kimg=0.096, health=health))
     assert [report.tick.num_images for report in watch.reports] == [16, 32, 48, 48, 64, 80, 96]

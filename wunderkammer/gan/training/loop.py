@@ -283,8 +283,7 @@ class _Run:
         readings = self.telemetry.read(tick)
         if self.board is not None:
             self.board.add(tick, readings)
-        warnings = tuple(alarm.message for alarm in alarms)
-        self.around.on_tick(TickReport(tick, grid, warnings, readings))
+        self.around.on_tick(TickReport(tick, grid, readings))
 
     def _save(self) -> Facts:
         facts, tensors = capture(self.state)

@@ -16,7 +16,6 @@ class TickReport:
 
     tick: Tick
     grid_jpeg: bytes | None
-    warnings: tuple[str, ...] = ()
     readings: Mapping[str, float] = field(default_factory=dict)
 
     @property
