@@ -1,15 +1,6 @@
-import asyncio
-import socket
-
 import pytest
-from aiohttp import ThreadedResolver
 
-from wunderkammer.conduct.addresses import (
-    GuardedSockets,
-    PrivateAddressError,
-    PublicResolver,
-    is_allowed,
-)
+from wunderkammer.conduct.addresses import is_allowed
 
 PRIVATE = [
     "127.0.0.1",
@@ -63,32 +54,3 @@ def test_loopback_is_allowed_on_the_named_ports_only():
 def test_what_is_no_usual_address_is_an_error(text):
     with pytest.raises(ValueError, match="does not appear to be"):
         is_allowed(text, 80)
-
-
-def resolve(monkeypatch, addresses: list[str]) -> list[str]:
-    async def stub(self, host, port=0, family=socket.AF_INET):
-        return [{"hostname": host, "host": address, "port": port} for address in addresses]
-
-    async def look_up() -> list[str]:
-        found = await PublicResolver(loopback_ports=()).resolve("museum.example", 80)
-        return [one["host"] for one in found]
-
-    monkeypatch.setattr(ThreadedResolver, "resolve", stub)
-    return asyncio.run(look_up())
-
-
-def test_a_name_keeps_its_public_addresses_only(monkeypatch):
-    assert resolve(monkeypatch, ["10.0.0.1", "8.8.8.8", "fe80::1"]) == ["8.8.8.8"]
-
-
-def test_a_name_with_no_public_address_is_refused(monkeypatch):
-    with pytest.raises(PrivateAddressError, match=r"museum.example is 169.254.169.254"):
-        resolve(monkeypatch, ["169.254.169.254"])
-
-
-def test_no_socket_is_made_for_a_private_address():
-    make = GuardedSockets(loopback_ports=(8001,))
-    kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
-    make((*kind, ("127.0.0.1", 8001))).close()
-    with pytest.raises(PermissionError):
-        make((*kind, ("127.0.0.1", 80)))

@@ -5,23 +5,13 @@ address is judged where it is used: literals before a request, names when they a
 connection goes to the very addresses that were judged), and each socket once more when it is made.
 """
 
-import errno
-import socket
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any
-
-from aiohttp import ThreadedResolver
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 # Not among what every Python version calls private: IETF protocol assignments (RFC 6890; one
 # cloud's metadata service is 192.0.0.192), and Azure's host agent on a public number.
 ALSO_PRIVATE = (IPv4Network("192.0.0.0/24"), IPv4Network("168.63.129.16/32"))
 NAT64 = IPv6Network("64:ff9b::/96")
-
-
-class PrivateAddressError(Exception):
-    """A host whose addresses may not be connected to."""
 
 
 def is_allowed(address: str, port: int, *, loopback_ports: Collection[int] = ()) -> bool:
@@ -52,53 +42,3 @@ def _embedded(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Addr
     nat64 = IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None
     found = (address.sixtofour, nat64, *(address.teredo or ()))
     return [address, *(one for one in found if one is not None)]
-
-
-class PublicResolver(AbstractResolver):
-    """Resolves names through the system, and gives only allowed addresses."""
-
-    def __init__(self, *, loopback_ports: Collection[int]) -> None:
-        self._loopback_ports = loopback_ports
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The allowed addresses of `host`.
-
-        Raises:
-            PrivateAddressError: it has none.
-            OSError: it can't be resolved.
-        """
-        found = await self._resolver.resolve(host, port, family)
-        allowed = [
-            one
-            for one in found
-            if is_allowed(one["host"], port, loopback_ports=self._loopback_ports)
-        ]
-        if not allowed:
-            addresses = ", ".join(one["host"] for one in found)
-            raise PrivateAddressError(f"{host} is {addresses}, which is no public address")
-        return allowed
-
-    async def close(self) -> None:
-        """Holds nothing open."""
-        await self._resolver.close()
-
-
-class GuardedSockets:
-    """Makes the sockets of a connector, refusing every address that may not be connected to."""
-
-    def __init__(self, *, loopback_ports: Collection[int]) -> None:
-        self._loopback_ports = loopback_ports
-
-    def __call__(self, info: tuple[Any, ...]) -> socket.socket:
-        """A socket for an entry of `getaddrinfo`.
-
-        Raises:
-            PermissionError: the address is not allowed.
-        """
-        family, kind, protocol, _, (address, port, *_) = info
-        if not is_allowed(address, port, loopback_ports=self._loopback_ports):
-            raise PermissionError(errno.EACCES, "no public address", address)
-        return socket.socket(family, kind, protocol)

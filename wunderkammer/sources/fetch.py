@@ -6,24 +6,24 @@ with `X-Robots-Tag: noai` or `noimageai`.
 """
 
 import asyncio
+import errno
 import random
 import re
+import socket
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
+from typing import Any
 
 import aiohttp
+from aiohttp import ThreadedResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from wunderkammer.conduct.addresses import (
-    GuardedSockets,
-    PrivateAddressError,
-    PublicResolver,
-    is_allowed,
-)
+from wunderkammer.conduct.addresses import is_allowed
 from wunderkammer.sources.params import UrlsParams
 
 MAX_REDIRECTS = 5
@@ -36,6 +36,60 @@ MAX_BACKOFF_S = 30.0
 CHUNK_BYTES = 1 << 16
 HTML = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 OPT_OUT = re.compile(r"\bno(image)?ai\b", re.I)
+
+
+class PrivateAddressError(Exception):
+    """A host whose addresses may not be connected to."""
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names through the system, and gives only allowed addresses."""
+
+    def __init__(self, *, loopback_ports: Collection[int]) -> None:
+        self._loopback_ports = loopback_ports
+        self._resolver = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The allowed addresses of `host`.
+
+        Raises:
+            PrivateAddressError: it has none.
+            OSError: it can't be resolved.
+        """
+        found = await self._resolver.resolve(host, port, family)
+        allowed = [
+            one
+            for one in found
+            if is_allowed(one["host"], port, loopback_ports=self._loopback_ports)
+        ]
+        if not allowed:
+            addresses = ", ".join(one["host"] for one in found)
+            raise PrivateAddressError(f"{host} is {addresses}, which is no public address")
+        return allowed
+
+    async def close(self) -> None:
+        """Holds nothing open."""
+        await self._resolver.close()
+
+
+class GuardedSockets:
+    """Makes the sockets of a connector, refusing every address that may not be connected to."""
+
+    def __init__(self, *, loopback_ports: Collection[int]) -> None:
+        self._loopback_ports = loopback_ports
+
+    def __call__(self, info: tuple[Any, ...]) -> socket.socket:
+        """A socket for an entry of `getaddrinfo`.
+
+        Raises:
+            PermissionError: the address is not allowed.
+        """
+        family, kind, protocol, _, (address, port, *_) = info
+        if not is_allowed(address, port, loopback_ports=self._loopback_ports):
+            raise PermissionError(errno.EACCES, "no public address", address)
+        return socket.socket(family, kind, protocol)
 
 
 class FetchError(Exception):

@@ -152,6 +152,7 @@ FAULTS: dict[str, Callable[[Reply], Reply]] = {
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     stand_in: StandIn
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         pass
