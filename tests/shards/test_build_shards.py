@@ -4,12 +4,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from shards_kit import SIDE, encoded, picture
 
 from wunderkammer import ledger_map
+from wunderkammer.manifests import RAW
 from wunderkammer.shards import build
 from wunderkammer.shards.build import (
     TooFewImagesError,
@@ -19,7 +21,7 @@ from wunderkammer.shards.build import (
 from wunderkammer.shards.read import load_images, open_shards, shard_keys
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import MissingObjectError
-from wunderkammer.storage.versions import Versions
+from wunderkammer.storage.versions import Draft, Summary, Versions
 from wunderkammer.workers import Casualty, guarded_map
 
 
@@ -256,10 +258,31 @@ def test_nothing_is_left_where_publishing_fails(workshop, some_crops, monkeypatc
     assert workshop.leftovers() == []
 
 
+def test_the_shards_carry_their_credits_whatever_these_say_of_equal_content(workshop, some_crops):
+    workshop.put(some_crops(4))
+    before = workshop.build().record
+    rows = [
+        {"id": f"r{k}", "sha256": row["sha256"], "author": "Ann", "decision": "kept"}
+        for k, row in enumerate(workshop.manifest(before))
+    ]
+    scraped = before.model_copy(update={"stage": "raw_scrape", "sections": {}})
+    draft = Draft("r", Summary(), pa.Table.from_pylist(rows, schema=RAW))
+    Versions(workshop.store).commit(scraped, draft)
+    after = workshop.build().record
+    assert after.data_version == before.data_version
+    credits_of_both = [
+        Versions(workshop.store).read(record, "attributions.md").decode()
+        for record in (before, after)
+    ]
+    assert "4 without a known author" in credits_of_both[0]
+    assert credits_of_both[1].count("by Ann") == 4
+    assert {"attributions.csv", "attributions.md"} < set(after.files)
+
+
 def test_what_a_killed_run_left_is_removed_and_a_living_ones_folder_is_not(workshop, some_crops):
     workshop.put(some_crops(4))
     draft = dedupe_and_shard(workshop.inputs())
-    assert len(workshop.leftovers()) == 1
+    assert len(workshop.leftovers()) == len(draft.files) - 2  # the two sheets are no files
     name = draft.scratch.name
     dead = draft.scratch.with_name(name.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-"))
     shutil.copytree(draft.scratch, dead)

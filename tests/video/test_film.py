@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given
@@ -18,6 +19,7 @@ from wunderkammer.build import Built, build_stage
 from wunderkammer.gan.networks.params import StyleGan2Network
 from wunderkammer.gan.networks.stylegan2_generator import StyleGan2Generator
 from wunderkammer.latent.walk import walk_frames
+from wunderkammer.manifests import SHARDS
 from wunderkammer.stages import INTERPOLATION_VIDEO
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Draft, Record, Summary, Versions, now
@@ -246,6 +248,27 @@ def test_the_stage_films_the_checkpoint_the_same_way_each_time(workplace) -> Non
     again = built(subject, store, force=True)
     assert again.record.data_version == first.record.data_version
     assert again.record.version == first.record.version
+
+
+def test_a_film_carries_the_credits_of_the_pictures_that_its_model_was_trained_on(
+    workplace,
+) -> None:
+    store = Store(str(workplace.data))
+    subject = trained(workplace, store)
+    uncredited = built(subject, store).record
+    assert "attributions.md" not in uncredited.files
+    versions = Versions(store)
+    checkpoint = versions.current("quilts", "trained_checkpoint")
+    assert checkpoint is not None
+    shards = checkpoint.model_copy(update={"stage": "deduped_shards", "data_version": "pictures"})
+    row = {"id": "q7", "sha256": "7", "crop_sha256": "c7", "decision": "kept"}
+    manifest = pa.Table.from_pylist([row], schema=SHARDS)
+    versions.commit(shards, Draft("pictures", Summary(), manifest))
+    versions.restore(checkpoint.model_copy(update={"upstreams": {"deduped_shards": "pictures"}}))
+    record = built(subject, store, force=True).record
+    assert "q7" in versions.read(record, "attributions.md").decode()
+    assert "q7" in versions.read(record, "attributions.csv").decode()
+    assert record.data_version == uncredited.data_version
 
 
 def test_the_check_finds_a_film_that_was_swapped(workplace) -> None:

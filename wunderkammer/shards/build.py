@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import JsonValue
 
+from wunderkammer.attribution import shard_credits, write_credits
 from wunderkammer.build import StageInputs
 from wunderkammer.dedupe.groups import Duplicates, find_duplicates
 from wunderkammer.dedupe.params import PhashParams
@@ -86,6 +87,7 @@ def dedupe_and_shard(inputs: StageInputs) -> Draft:
     scratch, shards = _write(inputs, ready)
     files.update(zip(_names(shards), (shard.path for shard in shards), strict=True))
     manifest = _manifest(crops, duplicates, order=order, prepared=prepared, shards=shards)
+    files.update(_credits(inputs, manifest, folder=scratch))
     summary = Summary(
         num_in=crops.num_rows,
         num_out=ready.num_rows,
@@ -162,6 +164,17 @@ def _write(inputs: StageInputs, ready: pa.Table) -> tuple[Path, list[Shard]]:
         shutil.rmtree(scratch)
         raise
     return scratch, shards
+
+
+def _credits(inputs: StageInputs, manifest: pa.Table, *, folder: Path) -> dict[str, Path]:
+    """Who made the pictures in the shards, as files in `folder`, which goes if that fails."""
+    subject = inputs.subject.name
+    try:
+        credit_rows = shard_credits(inputs.versions, subject, manifest)
+        return write_credits(credit_rows, subject=subject, stage=DEDUPED_SHARDS.name, folder=folder)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
 
 
 def _images(inputs: StageInputs, ready: pa.Table) -> Iterator[ShardImage]:

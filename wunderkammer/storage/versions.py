@@ -131,6 +131,13 @@ class Versions:
         """The newest version that was built from exactly this, or None."""
         return self._record(f"{self.home(subject, stage)}/built/{fingerprint}.json")
 
+    def with_content(self, subject: str, stage: str, data_version: str) -> Record | None:
+        """The newest version that is recorded with this content, or None."""
+        keys = self.store.keys(f"{self.home(subject, stage)}/built")
+        records = [self.current(subject, stage), *map(self._record, keys)]
+        found = [r for r in records if r is not None and r.data_version == data_version]
+        return max(found, key=lambda record: record.created_at, default=None)
+
     def commit(self, record: Record, draft: Draft, *, attempt: Attempt | None = None) -> Record:
         """Publish `draft`: its files, then `record` completed with them, then the pointer.
 

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from wunderkammer.attribution import training_credits, write_credits
 from wunderkammer.build import StageInputs
 from wunderkammer.images.contact_sheet import Tile, contact_sheet
 from wunderkammer.latent.walk import walk_frames, walk_labels
@@ -97,7 +98,7 @@ def render_film(inputs: StageInputs) -> Draft:
     )
     timings = {"load": round(loaded_s, 3), **draft.summary.timings_s}
     summary = draft.summary.model_copy(update={"timings_s": timings})
-    return Draft(draft.data_version, summary, files=draft.files)
+    return Draft(draft.data_version, summary, files={**draft.files, **_credits(inputs)})
 
 
 def film_of(
@@ -190,6 +191,24 @@ def resized(frame: Frame, *, side_px: int) -> Frame:
         return frame
     method = cv2.INTER_LANCZOS4 if side_px > frame.shape[0] else cv2.INTER_AREA
     return cv2.resize(frame, (side_px, side_px), interpolation=method).astype(np.uint8)
+
+
+def _credits(inputs: StageInputs) -> dict[str, bytes]:
+    """Who made the pictures that the checkpoint was trained on."""
+    subject = inputs.subject.name
+    credit_rows = training_credits(inputs.versions, inputs.upstreams[TRAINED_CHECKPOINT.name])
+    if credit_rows is None:
+        log.warning(
+            "%s: the shards that the checkpoint was trained on are gone, so the film has no "
+            "credits; train again to have them",
+            subject,
+        )
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        written = write_credits(
+            credit_rows, subject=subject, stage=INTERPOLATION_VIDEO.name, folder=Path(folder)
+        )
+        return {name: path.read_bytes() for name, path in written.items()}
 
 
 def _data_version(reel: _Reel, params: VideoParams, *, side_px: int) -> str:
