@@ -1,0 +1,137 @@
+"""The replies of a MediaWiki about files, and what they say about each."""
+
+import re
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from wunderkammer.conduct.errors import FetchError
+from wunderkammer.sources.licences import Licences, read_licence
+from wunderkammer.sources.listing import Record
+from wunderkammer.sources.replies import (
+    Reply,
+    Text,
+    Url,
+    as_list,
+    as_text,
+    as_texts,
+    licence_refusal,
+    mapping_of,
+    text_of_html,
+)
+
+PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/tiff"})
+MAY_PASS = frozenset({"maxlag", "ratelimited", "readonly", "cirrussearch-too-busy-error"})
+MAX_LAG_S = 60.0
+TAKEN_AT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d(?::\d\d)?))?\b")
+EXTENSION = re.compile(r"\.[A-Za-z0-9]{3,4}$")
+
+
+class _Value(Reply):
+    value: Any = None
+
+
+class ImageInfo(Reply):
+    """A version of a file."""
+
+    url: Url = None
+    descriptionurl: Url = None
+    thumburl: Url = None
+    mime: Text = None
+    size: int | None = None
+    sha1: Text = None
+    timestamp: datetime | None = None
+    user: Text = None
+    extmetadata: Annotated[dict[str, _Value], BeforeValidator(mapping_of)] = Field(default={})
+
+    def text(self, name: str) -> str | None:
+        """A field of the file's description, without its HTML."""
+        found = self.extmetadata.get(name)
+        return text_of_html(found.value) if found else None
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The names of the categories that the file is in."""
+        found = self.extmetadata.get("Categories")
+        return as_texts(found.value.split("|") if found and isinstance(found.value, str) else ())
+
+
+class Member(Reply):
+    """A file, or a category, with what `prop=imageinfo` tells of it."""
+
+    pageid: int | None = None
+    ns: int
+    title: str
+    imageinfo: Annotated[tuple[ImageInfo, ...], BeforeValidator(as_list)] = ()
+
+
+class Members(Reply):
+    """What a generator gave."""
+
+    pages: tuple[Member, ...] = ()
+
+
+# All of it goes into the next request.
+Cursor = dict[str, str | int]
+
+
+class Answer(Reply):
+    """One reply; with `batchcomplete`, all is told of the members so far."""
+
+    batchcomplete: bool = False
+    curtimestamp: datetime
+    query: Members = Members()
+    cursor: Cursor | None = Field(default=None, alias="continue")
+
+
+def record_of(member: Member, *, licences: Licences, is_scaled: bool) -> Record:
+    """A file as a record; with `is_scaled` the scaled-down picture of it, if there is one."""
+    info = member.imageinfo[0] if member.imageinfo else ImageInfo()
+    licence = read_licence(
+        info.text("LicenseShortName"), info.text("License"), url=info.text("LicenseUrl")
+    )
+    name = member.title.partition(":")[2]
+    record = Record(
+        id=str(member.pageid),
+        url=info.url or info.descriptionurl or "",
+        landing_page=info.descriptionurl,
+        author=info.text("Attribution") or info.text("Artist") or info.text("Credit") or info.user,
+        licence=licence.name,
+        licence_url=licence.url,
+        title=info.text("ObjectName") or as_text(EXTENSION.sub("", name)),
+        tags=info.categories,
+        taken_at=_iso(info.text("DateTimeOriginal")),
+    )
+    if info.url is None:
+        return replace(record, refused=("no_file", "deleted or hidden"))
+    if info.mime not in PICTURES:
+        return replace(record, refused=("not_a_picture", info.mime or "no type"))
+    refused = licence_refusal(licence, licences)
+    if refused is not None:
+        return replace(record, refused=refused)
+    if is_scaled and info.thumburl not in (None, info.url):
+        return replace(record, url=info.thumburl)
+    return replace(record, num_bytes=info.size, sha1=info.sha1)
+
+
+def raise_error(reply: Any) -> None:
+    """Raise what a reply with the status 200 calls an error."""
+    error = mapping_of(mapping_of(reply).get("error"))
+    if not error:
+        return
+    code = as_text(error.get("code")) or "unknown"
+    lag = error.get("lag")
+    raise FetchError(
+        f"api_{code}",
+        as_text(error.get("info")) or "",
+        may_pass=code in MAY_PASS or code.startswith("internal_api_error"),
+        retry_after_s=min(float(lag), MAX_LAG_S) if isinstance(lag, int | float) else None,
+    )
+
+
+def _iso(text: str | None) -> str | None:
+    """A date, with its time if there is one, at the beginning of a free text."""
+    match = TAKEN_AT.match(text or "")
+    return None if match is None else "T".join(part for part in match.groups() if part)

@@ -1,0 +1,178 @@
+"""What the replies of APIs hold, read with distrust: texts are bounded, what is odd is None."""
+
+from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from wunderkammer.conduct.api import Api, Query
+from wunderkammer.conduct.errors import BudgetSpentError, FetchError
+from wunderkammer.sources.licences import Licence, LicenceCode
+
+MAX_TEXT_CHARS = 500
+MAX_URL_CHARS = 2000
+MAX_HTML_CHARS = 20_000
+MAX_TAGS = 100
+# Statuses that concern whoever asks, not what is asked for: the next page will not do better.
+OF_THE_ASKER = (401, 403, 429)
+
+
+def as_text(value: object) -> str | None:
+    """A string or a number as one line of at most 500 characters; None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        return None
+    return " ".join(value[: 4 * MAX_TEXT_CHARS].split())[:MAX_TEXT_CHARS].rstrip() or None
+
+
+def as_texts(value: object) -> tuple[str, ...]:
+    """The texts of a list, each once, at most 100; none of anything else."""
+    if not isinstance(value, list | tuple):
+        return ()
+    found = dict.fromkeys(text for one in value if (text := as_text(one)))
+    return tuple(found)[:MAX_TAGS]
+
+
+def as_url(value: object) -> str | None:
+    """An http(s) URL; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    url = value.strip()
+    url = f"https:{url}" if url.startswith("//") else url
+    is_url = url.startswith(("http://", "https://")) and len(url) <= MAX_URL_CHARS
+    return url if is_url and url.isprintable() else None
+
+
+def as_list(value: object) -> object:
+    """An absent list as an empty one."""
+    return () if value is None else value
+
+
+Text = Annotated[str | None, BeforeValidator(as_text)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(as_texts)]
+Url = Annotated[str | None, BeforeValidator(as_url)]
+
+
+class Reply(BaseModel):
+    """A part of an API's reply; what it does not name is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+R = TypeVar("R", bound=Reply)
+
+
+def parse(model: type[R], value: Any) -> R:
+    """`value` as `model`.
+
+    Raises:
+        FetchError: "bad_reply" if it is none; it may pass.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the reply"
+        detail = f"{where}: {first['msg']}"[:MAX_TEXT_CHARS]
+        raise FetchError("bad_reply", detail, may_pass=True) from None
+
+
+async def ask(
+    api: Api, path: str, query: Query, model: type[R], *, check: Callable[[Any], None] | None = None
+) -> R:
+    """The answer to a question as `model`; one that is none is asked for again.
+
+    `check` may raise a FetchError for what the reply itself calls an error.
+
+    Raises:
+        FetchError: there is none after all tries.
+    """
+
+    def judge(reply: Any) -> None:
+        if check is not None:
+            check(reply)
+        parse(model, reply)
+
+    return parse(model, await api.get(path, query, check=judge))
+
+
+class Gaps:
+    """Pages of a numbered listing that could not be had, although they were asked for repeatedly.
+
+    One is left out. Two in a row, or a refusal of whoever asks, end the listing where it was.
+    """
+
+    def __init__(self) -> None:
+        self._open: str | None = None
+
+    def leave(self, what: str, error: FetchError) -> None:
+        """Leave out `what`.
+
+        Raises:
+            FetchError: `error`, if the listing can't go on.
+        """
+        ends = isinstance(error, BudgetSpentError) or error.status in OF_THE_ASKER
+        if ends or error.reason == "throttled" or self._open is not None:
+            raise error
+        self._open = f"{what} could not be had ({error.reason})"
+
+    def close(self) -> str | None:
+        """What is missing since the page before; to be called after each page that came."""
+        missing, self._open = self._open, None
+        return missing
+
+
+def licence_refusal(licence: Licence, allowed: tuple[LicenceCode, ...]) -> tuple[str, str] | None:
+    """Why a picture is refused for its licence; None if it is allowed."""
+    if licence.code in allowed:
+        return None
+    return ("licence", f"{licence.name}; allowed: {', '.join(allowed)}")
+
+
+def text_of_html(html: object) -> str | None:
+    """The visible text of a piece of HTML, as one line."""
+    if not isinstance(html, str) or not html:
+        return as_text(html)
+    reader = _TextOfHtml()
+    reader.feed(html[:MAX_HTML_CHARS])
+    reader.close()
+    return as_text("".join(reader.pieces))
+
+
+VOID = ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "wbr")
+INLINE = ("a", "abbr", "b", "bdi", "big", "cite", "em", "font", "i", "small", "span", "strong")
+
+
+class _TextOfHtml(HTMLParser):
+    """Collects what a reader would see; an element that is not shown hides all below it."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._num_hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in INLINE:
+            self.pieces.append(" ")
+        if tag in VOID:
+            return
+        style = "".join((dict(attrs).get("style") or "").lower().split())
+        if self._num_hidden or tag in ("script", "style") or "display:none" in style:
+            self._num_hidden += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            self._num_hidden = max(self._num_hidden - 1, 0)
+        if tag not in INLINE:
+            self.pieces.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        if not self._num_hidden:
+            self.pieces.append(data)
+
+
+def mapping_of(value: object) -> Mapping[str, Any]:
+    """A mapping as it is; an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
