@@ -101,18 +101,37 @@ def _metadata(built: Built, store: Store) -> Mapping[str, Any]:
         "num_rejected": sum(summary.rejections.values()),
     }
     if summary.rejections:
-        metadata["rejections"] = _rejection_table(summary.rejections)
+        metadata["rejections"] = _table(summary.rejections, "reason")
     metadata |= _pictures(record, Versions(store))
-    metadata |= {f"measure/{name}": value for name, value in summary.measures.items()}
+    metadata |= {f"measure/{name}": _shown(value) for name, value in summary.measures.items()}
     metadata |= {f"seconds/{name}": value for name, value in summary.timings_s.items()}
     metadata |= _places(record, store)
     return metadata
 
 
-def _rejection_table(rejections: Mapping[str, int]) -> dg.MetadataValue[Any]:
-    records = [dg.TableRecord({"reason": r, "count": n}) for r, n in rejections.items()]
-    columns = [dg.TableColumn("reason", "string"), dg.TableColumn("count", "int")]
-    return dg.MetadataValue.table(records, dg.TableSchema(columns))
+def _shown(value: Any) -> Any:
+    """A table for numbers by name, or for such by name again; anything else as it is."""
+    if not isinstance(value, Mapping) or not value:
+        return value
+    inner = list(value.values())
+    is_flat = all(isinstance(one, int | float) for one in inner)
+    is_nested = all(isinstance(one, Mapping) for one in inner)
+    return _table(value, "name") if is_flat or is_nested else value
+
+
+def _table(counts: Mapping[str, Any], name: str) -> dg.MetadataValue[Any]:
+    """A row a key; a column `count`, or one for each of the keys below."""
+    rows = [
+        {name: key, **(value if isinstance(value, Mapping) else {"count": value})}
+        for key, value in counts.items()
+    ]
+    kinds = {column: _kind(value) for row in rows for column, value in row.items()}
+    columns = [dg.TableColumn(column, kind) for column, kind in kinds.items()]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], dg.TableSchema(columns))
+
+
+def _kind(value: Any) -> str:
+    return {int: "int", float: "float"}.get(type(value), "string")
 
 
 def _pictures(record: Record, versions: Versions) -> dict[str, dg.MetadataValue[str]]:

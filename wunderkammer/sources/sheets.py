@@ -1,18 +1,20 @@
 """The contact sheets of a scrape."""
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
 from wunderkammer.manifests import KEPT, REJECTED, kept
+from wunderkammer.sources.counts import new_rows
 from wunderkammer.storage.blobs import Blobs
 
 # Beyond these a picture is named on its sheet, not shown.
 MAX_SHOWN_PIXELS = 50_000_000
 MAX_SHOWN_BYTES = 256_000_000
 
-FIELDS = ("id", "sha256", "num_bytes", "width", "height", "decision", "reason")
+FIELDS = ("id", "sha256", "num_bytes", "width", "height", "licence", "decision", "reason")
 
 
 def scrape_sheets(manifest: pa.Table, *, blobs: Blobs) -> dict[str, bytes]:
@@ -20,15 +22,28 @@ def scrape_sheets(manifest: pa.Table, *, blobs: Blobs) -> dict[str, bytes]:
     manifest = manifest.select(FIELDS)
     rows = kept(manifest)
     rejected = manifest.filter(pc.equal(manifest["decision"], REJECTED))
-    spread = np.linspace(0, max(rows.num_rows - 1, 0), min(rows.num_rows, MAX_TILES)).astype(int)
     return {
         KEPT + ".jpg": contact_sheet(
-            _tiles(rows.take(spread), blobs), title=f"kept: {rows.num_rows}"
+            _tiles(rows.take(_spread(rows.num_rows)), blobs), title=f"kept: {rows.num_rows}"
         ),
         REJECTED + ".jpg": contact_sheet(
             _tiles(_some_of_each(rejected), blobs), title=f"rejected: {rejected.num_rows}"
         ),
     }
+
+
+def new_sheet(manifest: pa.Table, previous: pa.Table, *, blobs: Blobs) -> bytes:
+    """Evenly spread examples of what `previous`, the version before, did not hold."""
+    rows = new_rows(manifest, previous)
+    return contact_sheet(
+        _tiles(rows.select(FIELDS).take(_spread(rows.num_rows)), blobs),
+        title=f"new: {rows.num_rows}",
+    )
+
+
+def _spread(num_rows: int) -> npt.NDArray[np.int64]:
+    """At most `MAX_TILES` row numbers, evenly spread."""
+    return np.linspace(0, max(num_rows - 1, 0), min(num_rows, MAX_TILES)).astype(np.int64)
 
 
 def _some_of_each(rejected: pa.Table) -> pa.Table:
@@ -52,5 +67,5 @@ def _tiles(rows: pa.Table, blobs: Blobs) -> list[Tile]:
             image = blobs.store.find(blobs.key(row["sha256"]))
             total += row["num_bytes"]
         size = f"{row['width']} x {row['height']}"
-        tiles.append(Tile(image, f"{row['reason'] or size}\n{row['id']}"))
+        tiles.append(Tile(image, f"{row['reason'] or row['licence'] or size}\n{row['id']}"))
     return tiles
