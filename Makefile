@@ -7,7 +7,7 @@ UV_PIN := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.lock)
 export DAGSTER_HOME := $(CURDIR)/.dagster
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench lock clean
+.PHONY: help setup demo up test live check format bench lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,6 +29,9 @@ up: setup ## Dagster UI and daemon, with schedules and automation, on 127.0.0.1
 
 test: setup ## run the tests
 	@$(BIN)/pytest -n 2 --dist load --maxschedchunk 1
+
+live: setup ## ask a real site if it still answers as expected: make live SOURCE=inaturalist
+	@$(BIN)/pytest -v -m live tests/live$(if $(SOURCE),/test_live_$(SOURCE).py)
 
 check: setup ## format, lint and types
 	@$(BIN)/ruff format --check .

@@ -76,6 +76,13 @@ def workplace(tmp_path, monkeypatch):
     return place
 
 
-def pytest_collection_modifyitems(items):
-    """Start the longest tests first, so that no worker is left alone with one at the end."""
+def pytest_collection_modifyitems(config, items):
+    """Ask no real site unless `-m` says so, and start the longest tests first.
+
+    Otherwise a worker may be left alone with a long one at the end.
+    """
+    if "live" not in config.option.markexpr:
+        live = [item for item in items if item.get_closest_marker("live")]
+        config.hook.pytest_deselected(items=live)
+        items[:] = [item for item in items if item not in live]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
