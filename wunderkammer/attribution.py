@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from wunderkammer.manifests import RAW, conformed, kept
+from wunderkammer.sources.counts import told
 from wunderkammer.stages import DEDUPED_SHARDS, INTERPOLATION_VIDEO, RAW_SCRAPE
 from wunderkammer.storage.versions import Record, Versions
 
@@ -61,7 +62,6 @@ NOTES = {
 }
 MAX_SHOWN_CHARS = 200
 
-UNKNOWN = ("", "unknown")
 # Left to right marks and their like can make a text read as another one.
 DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 ESCAPES = str.maketrans(
@@ -259,12 +259,10 @@ def _tidied(rows: pa.Table, *, source: str | None) -> pa.Table:
     """Rows of `CREDITS` with null for what says nothing; `source` where a row names none."""
     rows = conformed(rows, CREDITS)
     for name in ("author", "licence", "title", "source"):
-        plain = pc.utf8_trim_whitespace(rows[name])
-        says_nothing = pc.is_in(pc.utf8_lower(plain), value_set=pa.array(UNKNOWN))
-        told = pc.if_else(says_nothing, pa.scalar(None, pa.string()), plain)
+        known = told(rows[name])
         if name == "source" and source is not None:
-            told = pc.fill_null(told, source)
-        rows = rows.set_column(CREDITS.get_field_index(name), CREDITS.field(name), told)
+            known = pc.fill_null(known, source)
+        rows = rows.set_column(CREDITS.get_field_index(name), CREDITS.field(name), known)
     return rows
 
 

@@ -29,7 +29,7 @@ def test_pictures_are_counted_by_source_licence_and_outcome():
         {"sha256": "1", "source": "met", "licence": "CC0 1.0"},
         {"sha256": "2", "source": "commons", "licence": "CC BY 4.0"},
         {"sha256": "3", "source": "commons", "licence": "CC0 1.0", "num_bytes": 500_000},
-        {"sha256": "4"},
+        {"sha256": "4", "licence": " Unknown "},
         {"source": "commons", "decision": "rejected", "reason": "licence", "num_bytes": None},
         {"sha256": "9", "source": "met", "decision": "rejected", "reason": "gone_from_source"},
         {"source": "flickr", "decision": "rejected", "reason": "licence", "num_bytes": None},

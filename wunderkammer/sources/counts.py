@@ -14,6 +14,7 @@ MAX_ROWS = 24
 MAX_NAME_CHARS = 80
 OTHERS = "all others"
 NO_LICENCE = "no known licence"
+SAYS_NOTHING = ("", "unknown")
 
 
 def new_rows(manifest: pa.Table, previous: pa.Table) -> pa.Table:
@@ -31,7 +32,7 @@ def scrape_counts(manifest: pa.Table, previous: pa.Table, *, kind: str) -> dict[
     """
     rows, new = kept(manifest), new_rows(manifest, previous)
     gone = new_rows(previous, manifest)
-    sources = _by_source(manifest, new, kind=kind)
+    sources = source_counts(manifest, new=new, kind=kind)
     return {
         "new": new.num_rows,
         "gone": gone.num_rows,
@@ -49,14 +50,20 @@ def named_sources(rows: pa.Table, *, kind: str) -> pa.ChunkedArray:
     return pc.fill_null(rows["source"], kind)
 
 
+def told(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts without blanks around them, null where they say nothing."""
+    plain = pc.utf8_trim_whitespace(column)
+    says_nothing = pc.is_in(pc.utf8_lower(plain), value_set=pa.array(SAYS_NOTHING))
+    return pc.if_else(says_nothing, pa.scalar(None, pa.string()), plain)
+
+
 def licence_counts(rows: pa.Table) -> dict[str, int]:
     """How many rows each licence has, most frequent first."""
-    counted = _counted(pc.fill_null(rows["licence"], NO_LICENCE))
-    return _folded(counted)
+    return _folded(_counted(pc.fill_null(told(rows["licence"]), NO_LICENCE)))
 
 
-def _by_source(
-    manifest: pa.Table, new: pa.Table, *, kind: str
+def source_counts(
+    manifest: pa.Table, *, new: pa.Table, kind: str
 ) -> dict[str, dict[str, int | float]]:
     """Kept, new and rejected pictures and the megabytes of each source, the largest first."""
     sources = named_sources(manifest, kind=kind)
