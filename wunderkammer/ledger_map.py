@@ -1,7 +1,7 @@
 """Apply a function to new items only: what a ledger already holds is not computed again."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from wunderkammer.progress import track
 from wunderkammer.storage.ledger import Ledger
-from wunderkammer.workers import Casualty, Workers, guarded_map
+from wunderkammer.workers import Casualty, Workers, guarded_map, guarded_stream
 
 Item = TypeVar("Item")
 Row = dict[str, Any]
@@ -50,6 +50,34 @@ def map_ledgered(
     return done.take(pc.index_in(wanted, value_set=done["key"].combine_chunks()))
 
 
+def stream_ledgered(
+    ledger: Ledger,
+    batches: Iterator[Sequence[tuple[str, Item]] | None],
+    *,
+    fn: Callable[[Item], Row],
+    on_casualty: Callable[[Item, Casualty], Row],
+    workers: Workers,
+) -> Iterator[tuple[list[Item], pa.Table]]:
+    """As `map_ledgered`, of batches that come one by one, none of which the ledger holds.
+
+    Yields the items of each finished batch with their rows; nothing of either, now and then,
+    while none is ready.
+    """
+    pending: list[Row] = []
+    try:
+        for batch in guarded_stream(_Keyed(fn), batches, workers=workers):
+            rows = _rows(batch, on_casualty)
+            pending += rows
+            yield [item for (_, item), _ in batch], pa.Table.from_pylist(rows, ledger.schema)
+            if len(pending) >= PART_ROWS:
+                _append(ledger, pending)
+                pending = []
+    finally:
+        if pending:
+            _append(ledger, pending)
+    ledger.compact()
+
+
 def _compute(
     ledger: Ledger,
     todo: list[tuple[str, Item]],
@@ -62,14 +90,22 @@ def _compute(
     batches = guarded_map(_Keyed(fn), todo, workers=workers)
     pending: list[Row] = []
     for batch in track(batches, total=len(todo), what=what, log=log, size=len):
-        for (key, item), result in batch:
-            row = on_casualty(item, result) if isinstance(result, Casualty) else result
-            pending.append({**row, "key": key})
+        pending += _rows(batch, on_casualty)
         if len(pending) >= PART_ROWS:
             yield _append(ledger, pending)
             pending = []
     if pending:
         yield _append(ledger, pending)
+
+
+def _rows(
+    batch: Sequence[tuple[tuple[str, Item], Row | Casualty]],
+    on_casualty: Callable[[Item, Casualty], Row],
+) -> list[Row]:
+    return [
+        {**(on_casualty(item, result) if isinstance(result, Casualty) else result), "key": key}
+        for (key, item), result in batch
+    ]
 
 
 def _append(ledger: Ledger, rows: list[Row]) -> pa.Table:

@@ -16,15 +16,19 @@ RAW = pa.schema(
         ("format", pa.string()),
         ("width", pa.int32()),
         ("height", pa.int32()),
+        ("source", pa.string()),
         ("url", pa.string()),
         ("landing_page", pa.string()),
         ("author", pa.string()),
         ("licence", pa.string()),
         ("licence_url", pa.string()),
         ("title", pa.string()),
+        ("tags", pa.list_(pa.string())),
         ("label", pa.string()),
         ("group", pa.string()),
+        ("taken_at", pa.string()),
         ("fetched_at", pa.string()),
+        ("headers", pa.string()),
         ("decision", pa.string()),
         ("reason", pa.string()),
         ("detail", pa.string()),
@@ -71,6 +75,18 @@ SHARDS = pa.schema(
         ("reason", pa.string()),
     ]
 )
+
+
+def conformed(manifest: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`manifest` with the columns of `schema`; those that it was written without are null."""
+    known = set(manifest.column_names)
+    columns = [
+        manifest[field.name].cast(field.type)
+        if field.name in known
+        else pa.nulls(manifest.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def kept(manifest: pa.Table) -> pa.Table:

@@ -16,12 +16,12 @@ T = TypeVar("T")
 def track(
     items: Iterable[T],
     *,
-    total: int,
+    total: int | None,
     what: str,
     log: logging.Logger,
     size: Callable[[T], int] = lambda _: 1,
 ) -> Iterator[T]:
-    """Pass `items` on; each counts for `size(item)` of `total`."""
+    """Pass `items` on; each counts for `size(item)` of `total` (None: nobody knows yet)."""
     start = last = monotonic()
     done = 0
     with tqdm(total=total, desc=what, leave=False, disable=not sys.stderr.isatty()) as bar:
@@ -31,4 +31,12 @@ def track(
             bar.update(size(item))
             if bar.disable and monotonic() - last >= LOG_INTERVAL_S:
                 last = monotonic()
-                log.info("%s: %d of %d (%.1f a second)", what, done, total, done / (last - start))
+                log.info("%s: %s", what, _course(done, total, seconds=last - start))
+
+
+def _course(done: int, total: int | None, *, seconds: float) -> str:
+    rate = done / seconds
+    if total is None:
+        return f"{done} ({rate:.1f} a second)"
+    left = f", {(total - done) / rate:.0f} s to go" if done else ""
+    return f"{done} of {total} ({rate:.1f} a second){left}"

@@ -36,12 +36,9 @@ SECTIONS = ("scrape", "detect", "filter", "dedupe", "shard", "train", "video", "
 PLANNED_KINDS: Mapping[str, frozenset[str]] = {
     "scrape": frozenset(
         {
-            "combine",
-            "commons",
             "endless_forams",
             "flickr",
             "gbif",
-            "inaturalist",
             "instagram",
             "instaloader_folder",
             "internet_archive",

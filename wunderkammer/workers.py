@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from time import monotonic
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,34 +63,64 @@ def guarded_map(
     if not items:
         return
     size = min(workers.batch_size, ceil(len(items) / workers.num_workers))
-    batches = deque(items[start : start + size] for start in range(0, len(items), size))
-    num_workers = min(workers.num_workers, len(batches))
+    num_batches = ceil(len(items) / size)
+    workers = replace(workers, num_workers=min(workers.num_workers, num_batches))
+    batches = (items[start : start + size] for start in range(0, len(items), size))
+    yield from guarded_stream(fn, batches, workers=workers)
+
+
+def guarded_stream(
+    fn: Callable[[Item], Result], batches: Iterator[Sequence[Item] | None], *, workers: Workers
+) -> Iterator[list[tuple[Item, Result | Casualty]]]:
+    """As `guarded_map`, of batches that come one by one; None says that none is ready yet.
+
+    An iterator that has none ready should wait a moment before it says so; then an empty list is
+    passed on, so that the caller can look after other things.
+    """
+    feed = _Feed(batches)
     suspects: deque[Sequence[Item]] = deque()
-    while batches:
+    while not feed.is_done:
         # One pool lives until a worker dies; every batch that it then held is a suspect.
-        yield from _run_pool(fn, batches, suspects, num_workers, workers.item_timeout_s)
+        yield from _run_pool(fn, feed, suspects, workers)
         while suspects:
             yield from _try_alone(fn, suspects, workers.item_timeout_s)
 
 
+class _Feed(Generic[Item]):
+    """The batches to come, and whether that was all."""
+
+    def __init__(self, batches: Iterator[Sequence[Item] | None]) -> None:
+        self.is_done = False
+        self._batches = batches
+
+    def take(self) -> Sequence[Item] | None:
+        """The next batch; None if there is none, or none yet."""
+        try:
+            return next(self._batches)
+        except StopIteration:
+            self.is_done = True
+            return None
+
+
 def _run_pool(
     fn: Callable[[Item], Result],
-    batches: "deque[Sequence[Item]]",
+    feed: _Feed[Item],
     suspects: "deque[Sequence[Item]]",
-    num_workers: int,
-    item_timeout_s: float,
+    workers: Workers,
 ) -> Iterator[list[tuple[Item, Result | Casualty]]]:
-    with _pool(num_workers) as pool:
+    most = 2 * workers.num_workers
+    with _pool(workers.num_workers) as pool:
         running: dict[Future[list[Result]], Sequence[Item]] = {}
-        while batches or running:
-            try:
-                while batches and len(running) < 2 * num_workers:
-                    future = pool.submit(_work, fn, batches[0], item_timeout_s)
-                    running[future] = batches.popleft()
-            except BrokenProcessPool:
-                suspects.extend(running.values())
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+        while running or not feed.is_done:
+            while len(running) < most and (batch := feed.take()) is not None:
+                try:
+                    running[pool.submit(_work, fn, batch, workers.item_timeout_s)] = batch
+                except BrokenProcessPool:
+                    suspects.extend((batch, *running.values()))
+                    return
+            # While more may come, only look at what has finished.
+            patience = None if feed.is_done or len(running) == most else 0.0
+            done, _ = wait(running, timeout=patience, return_when=FIRST_COMPLETED)
             for future in done:
                 batch = running.pop(future)
                 if isinstance(future.exception(), BrokenProcessPool):
@@ -100,6 +130,8 @@ def _run_pool(
             if suspects:
                 suspects.extend(running.values())
                 return
+            if not done:
+                yield []
 
 
 def _try_alone(

@@ -1,7 +1,7 @@
 """Fixtures of the tests of sources."""
 
 import pytest
-from scraping import Scraper, map_here
+from scraping import Scraper, stream_here
 
 from wunderkammer.sources.folder import FileItem
 
@@ -9,7 +9,7 @@ from wunderkammer.sources.folder import FileItem
 @pytest.fixture
 def scraper(tmp_path, monkeypatch) -> Scraper:
     """Works in this process: starting workers for every tiny scrape would take seconds each."""
-    monkeypatch.setattr("wunderkammer.ledger_map.guarded_map", map_here)
+    monkeypatch.setattr("wunderkammer.ledger_map.guarded_stream", stream_here)
     return Scraper(tmp_path)
 
 

@@ -59,6 +59,8 @@ class Scraper:
         return {id_ for id_, row in self.rows(built).items() if row["decision"] == "kept"}
 
 
-def map_here(fn, items: Sequence[object], *, workers) -> Iterator[list[tuple[object, object]]]:
-    for item in items:
-        yield [(item, fn(item))]
+def stream_here(
+    fn, batches: Iterator[Sequence[object] | None], *, workers
+) -> Iterator[list[tuple[object, object]]]:
+    for batch in batches:
+        yield [(item, fn(item)) for item in batch or ()]

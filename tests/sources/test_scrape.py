@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from scraping import Scraper, map_here, picture
+from scraping import Scraper, picture, stream_here
 
 from wunderkammer.manifests import RAW
 from wunderkammer.sources.item import SourceError, UnreadableItemError
@@ -172,8 +172,7 @@ def test_the_cap_counts_kept_pictures_in_the_order_of_the_listing(scraper, spoon
     }
 
 
-def test_beyond_the_cap_nothing_is_read(scraper, spoons, reads, monkeypatch):
-    monkeypatch.setattr("wunderkammer.sources.scrape.MIN_ROUND", 2)
+def test_beyond_the_cap_nothing_is_read(scraper, spoons, reads):
     built = scrape(scraper, max_images=2)
     assert reads == ["cut.png", "page.jpg", "soup/3.png", "soup/4.png"]
     assert scraper.kept(built) == {"soup/3.png", "soup/4.png"}
@@ -292,16 +291,16 @@ def test_the_embedded_source_is_scraped(scraper):
 def test_an_item_that_kills_its_worker_is_a_rejection_and_is_tried_again(
     scraper, spoons, monkeypatch
 ):
-    def map_with_crash(fn, items, *, workers):
-        for keyed in items:
-            is_deadly = keyed[1].id == "tea/1.png"
+    def stream_with_crash(fn, batches, *, workers):
+        for keyed in (keyed for batch in batches for keyed in batch or ()):
+            is_deadly = keyed[1][0].id == "tea/1.png"
             yield [(keyed, Casualty("crashed_worker") if is_deadly else fn(keyed))]
 
-    monkeypatch.setattr("wunderkammer.ledger_map.guarded_map", map_with_crash)
+    monkeypatch.setattr("wunderkammer.ledger_map.guarded_stream", stream_with_crash)
     built = scrape(scraper)
     assert scraper.reasons(built)["tea/1.png"] == "crashed_worker"
     assert len(scraper.kept(built)) == 5
-    monkeypatch.setattr("wunderkammer.ledger_map.guarded_map", map_here)
+    monkeypatch.setattr("wunderkammer.ledger_map.guarded_stream", stream_here)
     assert len(scraper.kept(scrape(scraper))) == 6
 
 

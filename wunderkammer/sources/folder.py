@@ -89,10 +89,6 @@ class Folder:
             )
         return items
 
-    def bring(self, items: Sequence[SourceItem]) -> Sequence[SourceItem]:
-        """The same items: a worker can read them."""
-        return items
-
     def _walk(self, folder: str, parents: tuple[str, ...]) -> Iterator[SourceItem]:
         included = _matcher(self.params.include)
         # A stack, not recursion: a path may be deeper than Python's recursion limit.

@@ -1,8 +1,8 @@
 """From listed items to rows: read each new one in a worker, decode it, keep its bytes."""
 
 import hashlib
-import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wunderkammer.images.decode import DecodeError, probe
-from wunderkammer.ledger_map import map_ledgered
+from wunderkammer.ledger_map import stream_ledgered
 from wunderkammer.manifests import KEPT, RAW, REJECTED
 from wunderkammer.sources.item import (
     PROVENANCE,
-    BlobItem,
     RefusedItem,
     SourceItem,
     UnreadableItemError,
@@ -23,9 +22,7 @@ from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import now
-from wunderkammer.workers import Casualty
-
-log = logging.getLogger(__name__)
+from wunderkammer.workers import Casualty, Workers
 
 MAX_DETAIL = 500
 
@@ -43,6 +40,8 @@ FACTS = pa.schema(
     ]
 )
 Row = dict[str, Any]
+# Items of one key: they name the same content.
+Twins = tuple[SourceItem, ...]
 
 
 def facts_ledger(store: Store, prefix: str) -> Ledger:
@@ -86,33 +85,85 @@ def rejected(reason: str, detail: str) -> Row:
     return {"reason": reason, "detail": detail.encode(errors="replace").decode()[:MAX_DETAIL]}
 
 
-def ingest(items: Sequence[SourceItem], *, facts: Ledger, do: Ingest) -> pa.Table:
-    """The rows of `RAW` for `items`, in their order."""
-    readable = {item.key: item for item in items if not isinstance(item, RefusedItem)}
-    known = map_ledgered(facts, readable, fn=do, on_casualty=_casualty, what="pictures", log=log)
+def ingest(
+    batches: Iterator[Sequence[SourceItem] | None], *, facts: Ledger, do: Ingest, workers: Workers
+) -> Iterator[pa.Table]:
+    """The rows of `RAW` of all items, table by table as they are decided."""
+    sorting = _Sorting(batches, known=facts.rows(), batch_size=workers.batch_size)
+    for finished, found in stream_ledgered(
+        facts, sorting.unknown(), fn=_OfTwins(do), on_casualty=_casualty, workers=workers
+    ):
+        yield from sorting.settled()
+        if finished:
+            yield _rows([item for twins in finished for item in twins], found)
+    yield from sorting.settled()
+
+
+class _Sorting:
+    """Parts the items that need a worker from those that are refused or known."""
+
+    def __init__(
+        self, batches: Iterator[Sequence[SourceItem] | None], *, known: pa.Table, batch_size: int
+    ) -> None:
+        self._batches = batches
+        self._known = known
+        self._known_keys = frozenset(known["key"].to_pylist())
+        self._batch_size = batch_size
+        self._settled: deque[pa.Table] = deque()
+
+    def unknown(self) -> Iterator[Sequence[tuple[str, Twins]] | None]:
+        """Batches for the workers; None where there is nothing for them now."""
+        for batch in self._batches:
+            new: dict[str, Twins] = {}
+            old: list[SourceItem] = []
+            for item in batch or ():
+                if isinstance(item, RefusedItem) or item.key in self._known_keys:
+                    old.append(item)
+                else:
+                    new[item.key] = (*new.get(item.key, ()), item)
+            if old:
+                self._settled.append(_rows(old, self._known))
+            keyed = list(new.items())
+            for start in range(0, len(keyed), self._batch_size):
+                yield keyed[start : start + self._batch_size]
+            if not keyed:
+                yield None
+
+    def settled(self) -> Iterator[pa.Table]:
+        """The rows of items that needed no worker, since the last look."""
+        while self._settled:
+            yield self._settled.popleft()
+
+
+@dataclass(frozen=True)
+class _OfTwins:
+    """`do` of the first of several items that name the same content."""
+
+    do: "Ingest"
+
+    def __call__(self, twins: Twins) -> Row:
+        return self.do(twins[0])
+
+
+def _rows(items: Sequence[SourceItem], found: pa.Table) -> pa.Table:
     keys = pa.array([item.key for item in items], pa.string())
-    found = known.take(pc.index_in(keys, value_set=known["key"].combine_chunks()))
+    found = found.take(pc.index_in(keys, value_set=found["key"].combine_chunks()))
     refused = [item if isinstance(item, RefusedItem) else None for item in items]
     reasons = pa.array([item and item.reason for item in refused], pa.string())
     details = pa.array([item and item.detail for item in refused], pa.string())
-    fetched_at = [item.fetched_at if isinstance(item, BlobItem) else None for item in items]
+    fetched_at = pa.array([item.fetched_at for item in items], pa.string())
     reason = pc.coalesce(reasons, found["reason"])
     return _raw_rows(
         items,
         {
             **{name: found[name] for name in ("sha256", "num_bytes", "format", "width", "height")},
-            "fetched_at": pc.coalesce(pa.array(fetched_at, pa.string()), found["fetched_at"]),
+            "fetched_at": pc.coalesce(fetched_at, found["fetched_at"]),
+            "headers": [item.headers for item in items],
             "decision": pc.if_else(pc.is_null(reason), KEPT, REJECTED),
             "reason": reason,
             "detail": pc.coalesce(details, found["detail"]),
         },
     )
-
-
-def unread_rows(items: Sequence[SourceItem], *, reason: str) -> pa.Table:
-    """The rows of `RAW` for items that nobody has looked at, rejected for `reason`."""
-    same = {"decision": REJECTED, "reason": reason}
-    return _raw_rows(items, {name: pa.repeat(text, len(items)) for name, text in same.items()})
 
 
 def _raw_rows(items: Sequence[SourceItem], columns: dict[str, Any]) -> pa.Table:
@@ -128,6 +179,6 @@ def _raw_rows(items: Sequence[SourceItem], columns: dict[str, Any]) -> pa.Table:
     )
 
 
-def _casualty(_: SourceItem, casualty: Casualty) -> Row:
+def _casualty(_: Twins, casualty: Casualty) -> Row:
     detail = "reading or decoding it ended or blocked a worker process"
     return {"fetched_at": now()} | rejected(casualty.reason, detail)

@@ -1,10 +1,14 @@
 """What every source gives: items with their provenance, whose bytes a worker process reads."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import pyarrow as pa
+from pydantic import JsonValue
+
+from wunderkammer.sources.places import Places
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
 
@@ -25,21 +29,30 @@ class SourceItem(ABC):
     Attributes:
         id: names the item in the manifest: unique in its source, the same in every listing.
         key: names its content in the ledger: another one when the content may have changed.
+        source: the kind or the name of its source, where a subject has several.
         url: where it was found, and so on: provenance, None where the source has none.
         label: the class of a conditional training, None where there is none.
         group: what must not be split between training and test, None where there is none.
+        taken_at: when the picture was made, ISO 8601.
+        fetched_at: when its bytes were had, None before they are.
+        headers: JSON of the response headers that matter.
     """
 
     id: str
     key: str
+    source: str | None = None
     url: str | None = None
     landing_page: str | None = None
     author: str | None = None
     licence: str | None = None
     licence_url: str | None = None
     title: str | None = None
+    tags: tuple[str, ...] | None = None
     label: str | None = None
     group: str | None = None
+    taken_at: str | None = None
+    fetched_at: str | None = None
+    headers: str | None = None
 
     @abstractmethod
     def read(self) -> bytes:
@@ -51,14 +64,17 @@ class SourceItem(ABC):
 
 
 PROVENANCE = (
+    "source",
     "url",
     "landing_page",
     "author",
     "licence",
     "licence_url",
     "title",
+    "tags",
     "label",
     "group",
+    "taken_at",
 )
 
 
@@ -90,7 +106,6 @@ class BlobItem(SourceItem):
 
     store: Store
     sha256: str
-    fetched_at: str
 
     def read(self) -> bytes:
         """The blob's bytes.
@@ -101,8 +116,8 @@ class BlobItem(SourceItem):
         return Blobs(self.store).get(self.sha256)
 
 
-class Source(Protocol):
-    """A place that lists items, always in the same order."""
+class LocalSource(Protocol):
+    """A place that lists items, always in the same order, whose bytes any worker can read."""
 
     def items(self) -> Sequence[SourceItem]:
         """Every item, those refused before reading as `RefusedItem`.
@@ -112,12 +127,47 @@ class Source(Protocol):
         """
         ...
 
-    def bring(self, items: Sequence[SourceItem]) -> Sequence[SourceItem]:
-        """The same items in the same order, their bytes within reach of the workers.
 
-        What only one process can get at (a network with its rates) is fetched here, so that only
-        what is wanted is fetched; an item that can't be had comes back as a `RefusedItem`.
+@dataclass(frozen=True)
+class SourceReport:
+    """What a source tells after its last batch.
+
+    Attributes:
+        num_listed: items that it lists now.
+        is_gone: tells of the id of an item of now or of before whether the source has lost it.
+        problems: what went wrong with the source as a whole, a sentence each.
+        measures: figures of the scrape (downloads, bytes, …).
+        courses: where the next scrape goes on, by the name of each source on the network.
+    """
+
+    num_listed: int
+    is_gone: Callable[[str], bool]
+    problems: tuple[str, ...] = ()
+    measures: Mapping[str, int] = field(default_factory=dict)
+    courses: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """A place that gives items in batches, none beyond the places that are free."""
+
+    def batches(
+        self, places: Places, *, taken: frozenset[str]
+    ) -> Generator[Sequence[SourceItem] | None, None, None]:
+        """Items within reach of the workers; None where none is ready yet.
+
+        Each item has taken one of `places`; items of an id in `taken` come first.
+
+        Raises:
+            SourceError: the source as a whole can't be read.
         """
+        ...
+
+    def decided(self, rows: pa.Table) -> None:
+        """Learn what became of items: rows of the manifest."""
+        ...
+
+    def report(self) -> SourceReport:
+        """What there is to tell after the last batch."""
         ...
 
 

@@ -12,11 +12,17 @@ GB = 1000 * MB
 
 
 class SourceLimits(Params):
-    """Caps that every source obeys; a file beyond one is a counted rejection."""
+    """Caps that every source obeys; a file beyond one is a counted rejection.
+
+    `placeholder_sizes` are the widths and heights of pictures that a site sends in place of a
+    deleted one, `placeholder_sha256` the hashes of such files; those are refused too.
+    """
 
     max_images: Annotated[int, Field(ge=1)] | None = None
     max_file_mb: Annotated[float, Field(gt=0)] = 64.0
     max_megapixels: Annotated[float, Field(gt=0)] = 178.0
+    placeholder_sizes: tuple[tuple[int, int], ...] = ()
+    placeholder_sha256: tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...] = ()
 
     @property
     def max_bytes(self) -> int:
@@ -29,23 +35,26 @@ class SourceLimits(Params):
         return int(self.max_megapixels * MB)
 
     def identity(self) -> dict[str, Any]:
-        """What tells one query from another: the settings less the caps."""
-        return {k: v for k, v in self.canonical().items() if k not in CAPS}
+        """What tells one query from another: the settings less the limits."""
+        return identity_of(self.canonical())
 
 
-CAPS = tuple(SourceLimits.model_fields)
+LIMITS = (*SourceLimits.model_fields, "max_container_mb")
+
+
+def identity_of(section: dict[str, Any]) -> dict[str, Any]:
+    """The identity of a `scrape` section in its canonical form."""
+    return {key: value for key, value in section.items() if key not in LIMITS}
 
 
 class RemoteParams(SourceLimits):
     """A source on the network.
 
     After `relist_days` the whole source is listed again, so that what has been deleted there is
-    noticed; in between only what is new is asked for. `placeholder_sizes` are the widths and
-    heights of pictures that a site sends in place of a deleted one, `placeholder_sha256` their
-    hashes; those are refused and asked for again another day.
+    noticed; in between only what is new is asked for. A PDF or an archive may have
+    `max_container_mb`, each of its pictures `max_file_mb`.
     """
 
+    max_container_mb: Annotated[float, Field(gt=0)] = 2000.0
     relist_days: Annotated[float, Field(ge=0)] = Field(default=30.0, exclude=True)
-    placeholder_sizes: tuple[tuple[int, int], ...] = ()
-    placeholder_sha256: tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...] = ()
     conduct: ConductParams = Field(default=ConductParams(), exclude=True)

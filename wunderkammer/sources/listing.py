@@ -64,7 +64,15 @@ class Page:
 
 
 class Listing(ABC):
-    """A source on the network, asked page by page."""
+    """A source on the network, asked page by page.
+
+    Attributes:
+        lists_all: each listing gives every record: what it lacks is gone.
+        obeys_robots: its files lie on anybody's pages, whose robots.txt is asked first.
+    """
+
+    lists_all = False
+    obeys_robots = False
 
     @abstractmethod
     def pages(self, start: Position, *, known: Callable[[str], bool]) -> AsyncIterator[Page]:

@@ -1,31 +1,15 @@
 """The `scrape` section: where a subject's pictures come from."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from wunderkammer.params import Params
-
-MB = 1_000_000
-GB = 1000 * MB
-
-
-class SourceLimits(Params):
-    """Caps that every source obeys; a file beyond one is a counted rejection."""
-
-    max_images: Annotated[int, Field(ge=1)] | None = None
-    max_file_mb: Annotated[float, Field(gt=0)] = 64.0
-    max_megapixels: Annotated[float, Field(gt=0)] = 178.0
-
-    @property
-    def max_bytes(self) -> int:
-        """The largest file that is read."""
-        return int(self.max_file_mb * MB)
-
-    @property
-    def max_pixels(self) -> int:
-        """The largest picture that is decoded."""
-        return int(self.max_megapixels * MB)
+from wunderkammer.conduct.params import ConductParams
+from wunderkammer.sources.commons import CommonsParams
+from wunderkammer.sources.inaturalist import INaturalistParams
+from wunderkammer.sources.limits import RemoteParams, SourceLimits
 
 
 class FolderParams(SourceLimits):
@@ -56,25 +40,13 @@ class ArchiveParams(SourceLimits):
     label_from_folder: bool = False
 
 
-class UrlsParams(SourceLimits):
+class UrlsParams(RemoteParams):
     """A CSV or Parquet list with a column `url`, and if it has them `landing_page`, `author`,
-    `licence`, `licence_url`, `title`, `label`, `group`.
-
-    `contact` (an e-mail address or a page) goes into the User-Agent, so that a site's owner can
-    reach the person who fetches. `allow_loopback_ports` names the ports of this machine that may
-    be fetched from (a mirror, a test); every other private address is refused. A download that
-    is silent for `timeout_s`, or takes more than `max_download_s`, has failed.
+    `licence`, `licence_url`, `title`, `label`, `group`. Each host's robots.txt is obeyed.
     """
 
     kind: Literal["urls"]
     path: str
-    contact: Annotated[str, Field(min_length=5, pattern="^[ -~]+$")]
-    timeout_s: Annotated[float, Field(gt=0)] = 30.0
-    max_download_s: Annotated[float, Field(gt=0)] = 300.0
-    num_tries: Annotated[int, Field(ge=1, le=10)] = 4
-    max_connections: Annotated[int, Field(ge=1, le=64)] = 16
-    max_connections_per_host: Annotated[int, Field(ge=1, le=16)] = 4
-    allow_loopback_ports: tuple[int, ...] = ()
 
 
 class PatchworkParams(SourceLimits):
@@ -94,6 +66,56 @@ class PatchworkParams(SourceLimits):
     num_broken: Annotated[int, Field(ge=0)] = 2
 
 
+MemberParams = Annotated[
+    FolderParams | ArchiveParams | UrlsParams | PatchworkParams | CommonsParams | INaturalistParams,
+    Field(discriminator="kind"),
+]
+
+
+class CombineParams(SourceLimits):
+    """Several sources for one subject.
+
+    With `max_images` each gives a share by its weight (`weights`, one a source; without them all
+    weigh alike), and what one can't give comes from the others; a source's own `max_images` holds
+    besides. `conduct` and the limits stand here, for all of them.
+    """
+
+    kind: Literal["combine"]
+    sources: Annotated[tuple[MemberParams, ...], Field(min_length=1)]
+    weights: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    conduct: ConductParams = Field(default=ConductParams(), exclude=True)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "CombineParams":
+        if self.weights is not None and len(self.weights) != len(self.sources):
+            raise ValueError(
+                f"{len(self.weights)} weights for {len(self.sources)} sources; give one for each"
+            )
+        for source in self.sources:
+            if isinstance(source, RemoteParams) and source.conduct != ConductParams():
+                raise ValueError(
+                    f"scrape.sources: `conduct` of kind {source.kind!r} stands within the "
+                    f"source; put it beside `sources`, where it holds for all"
+                )
+        return self
+
+    def named(self) -> Iterator[tuple[str, MemberParams, float]]:
+        """Each source with its name (its kind; a second of the kind has a 2 behind) and weight."""
+        counts: Counter[str] = Counter()
+        weights = self.weights or (1.0,) * len(self.sources)
+        for source, weight in zip(self.sources, weights, strict=True):
+            counts[source.kind] += 1
+            number = counts[source.kind]
+            yield source.kind + (f"-{number}" if number > 1 else ""), source, weight
+
+
 ScrapeParams = Annotated[
-    FolderParams | ArchiveParams | UrlsParams | PatchworkParams, Field(discriminator="kind")
+    FolderParams
+    | ArchiveParams
+    | UrlsParams
+    | PatchworkParams
+    | CommonsParams
+    | INaturalistParams
+    | CombineParams,
+    Field(discriminator="kind"),
 ]

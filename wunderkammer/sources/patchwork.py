@@ -84,6 +84,17 @@ class PatchworkItem(SourceItem):
         return quilt_picture(block, rng, side_px=side_px)
 
 
+class Patchwork:
+    """The pictures of `patchwork_items` as a source."""
+
+    def __init__(self, params: PatchworkParams) -> None:
+        self.params = params
+
+    def items(self) -> list[SourceItem]:
+        """Every picture, drawn when it is read."""
+        return patchwork_items(self.params)
+
+
 def patchwork_items(params: PatchworkParams) -> list[SourceItem]:
     """All items: the quilts first, then what was made to be refused.
 

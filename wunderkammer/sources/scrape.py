@@ -1,48 +1,47 @@
 """The stage `raw_scrape`: whatever the source, every item listed becomes a row with a decision."""
 
+import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from time import perf_counter
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import JsonValue
 
 from wunderkammer.build import StageInputs
-from wunderkammer.manifests import KEPT, RAW, REJECTED, kept, rejections
+from wunderkammer.harvest.course import Course
+from wunderkammer.manifests import KEPT, RAW, REJECTED, conformed, kept, rejections
 from wunderkammer.params import digest
-from wunderkammer.sources.archive import Archive
-from wunderkammer.sources.folder import Folder
-from wunderkammer.sources.ingest import Ingest, facts_ledger, ingest, unread_rows
-from wunderkammer.sources.item import Source, SourceError, SourceItem
-from wunderkammer.sources.params import (
-    MB,
-    ArchiveParams,
-    FolderParams,
-    PatchworkParams,
-    ScrapeParams,
-)
-from wunderkammer.sources.patchwork import patchwork_items
-from wunderkammer.sources.sheets import scrape_sheets
-from wunderkammer.sources.urls import Urls
+from wunderkammer.progress import track
+from wunderkammer.sources.counts import scrape_counts
+from wunderkammer.sources.growth_plot import growth_plot
+from wunderkammer.sources.ingest import Ingest, facts_ledger, ingest
+from wunderkammer.sources.item import Source, SourceError, SourceReport
+from wunderkammer.sources.limits import MB, SourceLimits, identity_of
+from wunderkammer.sources.open_source import Surroundings, open_source
+from wunderkammer.sources.places import Places
+from wunderkammer.sources.sheets import new_sheet, scrape_sheets
 from wunderkammer.stages import RAW_SCRAPE
 from wunderkammer.storage.ledger import Ledger
-from wunderkammer.storage.versions import Draft, Summary, Versions
+from wunderkammer.storage.versions import Draft, Record, Summary, Versions
+from wunderkammer.workers import Workers
 
 log = logging.getLogger(__name__)
 
 GONE = "gone_from_source"
-BEYOND_CAP = "beyond_max_images"
-# With `max_images`, so many items at least are looked at in one go.
-MIN_ROUND = 256
+PLACEHOLDER = "placeholder"
+COURSES = "courses.json"
 # What downstream stages read or pass on; times and rejected rows are not among it.
-CONTENT = tuple(n for n in RAW.names if n not in ("fetched_at", "decision", "reason", "detail"))
+PASSING = ("source", "tags", "taken_at", "fetched_at", "headers", "decision", "reason", "detail")
+CONTENT = tuple(n for n in RAW.names if n not in PASSING)
 
 
 def scrape_images(inputs: StageInputs) -> Draft:
     """List the source, take in what is new, and keep a row for all that was ever listed.
 
-    An item of the previous version that is no longer listed stays as a row rejected for
+    An item of the previous version that the source has lost stays as a row rejected for
     "gone_from_source"; its blob stays too. The version of the data hashes the kept rows.
 
     Raises:
@@ -51,110 +50,111 @@ def scrape_images(inputs: StageInputs) -> Draft:
     params = inputs.subject.spec.scrape
     home = Versions.home(inputs.subject.name, RAW_SCRAPE.name)
     start = perf_counter()
-    source = _source(params, inputs, ledger=f"{home}/ledger")
-    items = list(source.items())
-    listed = perf_counter()
-    log.info("%s: %d items listed", inputs.subject.name, len(items))
+    record = _previous_record(inputs)
+    previous = _rows_of(record, inputs.versions)
     do = Ingest(inputs.store, max_bytes=params.max_bytes, max_pixels=params.max_pixels)
     limits = {"code": RAW_SCRAPE.code_version, "limits": [do.max_bytes, do.max_pixels]}
     facts = facts_ledger(inputs.store, f"{home}/ledger/{digest(limits)}")
-    previous = _previous(inputs)
-    if params.max_images is not None:
-        # What the cap has let in before stays in, wherever new items sort.
-        before = set(kept(previous)["id"].to_pylist())
-        items.sort(key=lambda item: item.id not in before)
-    rows = _capped(source, items, params.max_images, facts=facts, do=do)
+    around = Surroundings(
+        inputs.subject, inputs.store, f"{home}/ledger", _courses(record, inputs.versions)
+    )
+    with open_source(params, around) as source:
+        taken = frozenset(kept(previous)["id"].to_pylist())
+        rows = _take_in(source, params, taken=taken, facts=facts, do=do)
+        report = source.report()
+    for problem in report.problems:
+        log.warning("%s: %s", inputs.subject.name, problem)
     if not kept(rows).num_rows:
-        raise SourceError(_nothing_kept(inputs.subject.name, rows))
-    manifest = _after(rows, previous)
+        raise SourceError(_nothing_kept(inputs.subject.name, rows, report))
+    manifest = _after(rows, previous, is_gone=report.is_gone)
     ingested = perf_counter()
-    files = scrape_sheets(manifest, blobs=inputs.blobs)
-    timings = {
-        "list": listed - start,
-        "ingest": ingested - listed,
-        "sheets": perf_counter() - ingested,
+    files = {
+        **scrape_sheets(manifest, blobs=inputs.blobs),
+        "new.jpg": new_sheet(manifest, previous, blobs=inputs.blobs),
+        "growth.png": growth_plot(manifest, kind=params.kind),
     }
+    timings = {"ingest": ingested - start, "sheets": perf_counter() - ingested}
+    if report.courses:
+        files[COURSES] = json.dumps(report.courses, indent=1, sort_keys=True).encode()
     return Draft(
         data_version=_data_version(manifest),
-        summary=_summary(manifest, len(items), timings),
+        summary=_summary(
+            manifest, report, scrape_counts(manifest, previous, kind=params.kind), timings
+        ),
         manifest=manifest,
         files=files,
     )
 
 
-def _source(params: ScrapeParams, inputs: StageInputs, *, ledger: str) -> Source:
-    if isinstance(params, PatchworkParams):
-        return Patchwork(params)
-    path = inputs.subject.resolve(params.path)
-    if isinstance(params, FolderParams):
-        return Folder(params, root=path)
-    if isinstance(params, ArchiveParams):
-        return Archive(params, path=path, store=inputs.store, ledger=ledger)
-    return Urls(params, path=path, store=inputs.store, ledger=ledger)
-
-
-class Patchwork:
-    """The pictures of `patchwork_items` as a source."""
-
-    def __init__(self, params: PatchworkParams) -> None:
-        self.params = params
-
-    def items(self) -> Sequence[SourceItem]:
-        """Every picture, drawn when it is read."""
-        return patchwork_items(self.params)
-
-    def bring(self, items: Sequence[SourceItem]) -> Sequence[SourceItem]:
-        """The same items: a worker can read them."""
-        return items
-
-
-def _capped(
+def _take_in(
     source: Source,
-    items: Sequence[SourceItem],
-    max_images: int | None,
+    params: SourceLimits,
     *,
+    taken: frozenset[str],
     facts: Ledger,
     do: Ingest,
 ) -> pa.Table:
-    """The rows of all items; once `max_images` are kept, the later ones are not looked at."""
-    tables = []
-    start = num_kept = 0
-    while start < len(items) and (max_images is None or num_kept < max_images):
-        wanted = len(items) if max_images is None else max(max_images - num_kept, MIN_ROUND)
-        brought = source.bring(items[start : start + wanted])
-        tables.append(ingest(brought, facts=facts, do=do))
-        num_kept += kept(tables[-1]).num_rows
-        start += wanted
-    tables.append(unread_rows(items[start:], reason=BEYOND_CAP))
+    """The rows of all items, by id; of an id that was given twice the last one."""
+    places = Places(params.max_images)
+    batches = source.batches(places, taken=taken)
+    tables = [RAW.empty_table()]
+    decided = ingest(batches, facts=facts, do=do, workers=Workers())
+    for rows in track(decided, total=None, what="pictures", log=log, size=len):
+        rows = _without_placeholders(rows, params)
+        places.settle(rows)
+        source.decided(rows)
+        tables.append(rows)
     rows = pa.concat_tables(tables)
-    if max_images is None or num_kept <= max_images:
-        return rows
-    is_kept = pc.equal(rows["decision"], KEPT)
-    number = pc.cumulative_sum(pc.cast(is_kept, pa.int64()))
-    return _reject(rows, pc.and_(is_kept, pc.greater(number, max_images)), BEYOND_CAP, "")
+    numbered = pa.table({"id": rows["id"], "row": pa.array(range(rows.num_rows), pa.int64())})
+    last = numbered.group_by("id").aggregate([("row", "max")]).sort_by("id")
+    return rows.take(last["row_max"])
 
 
-def _previous(inputs: StageInputs) -> pa.Table:
-    """The rows of the version in force, if it comes from the same `scrape` section."""
-    spec = inputs.subject.spec
+def _without_placeholders(rows: pa.Table, params: SourceLimits) -> pa.Table:
+    """`rows` with the pictures rejected that stand in place of a deleted one."""
+    known = pa.array(params.placeholder_sha256, pa.string())
+    which = pc.is_in(rows["sha256"], value_set=known)
+    for width, height in params.placeholder_sizes:
+        same = pc.and_(pc.equal(rows["width"], width), pc.equal(rows["height"], height))
+        which = pc.or_(which, pc.fill_null(same, False))
+    which = pc.and_(which, pc.equal(rows["decision"], KEPT))
+    detail = "what the site sends in place of a deleted picture"
+    return _reject(rows, which, PLACEHOLDER, detail)
+
+
+def _previous_record(inputs: StageInputs) -> Record | None:
+    """The version in force, if it comes from the same query."""
     record = inputs.versions.current(inputs.subject.name, RAW_SCRAPE.name)
-    if record is None or record.sections.get("scrape") != spec.section("scrape").canonical():
-        return RAW.empty_table()
-    return inputs.versions.manifest(record)
+    wanted = inputs.subject.spec.section("scrape").canonical()
+    if record is None or identity_of(record.sections["scrape"]) != identity_of(wanted):
+        return None
+    return record
 
 
-def _after(rows: pa.Table, previous: pa.Table) -> pa.Table:
-    """`rows` with the times of unchanged content, then what `previous` has and `rows` has not."""
+def _rows_of(record: Record | None, versions: Versions) -> pa.Table:
+    return RAW.empty_table() if record is None else conformed(versions.manifest(record), RAW)
+
+
+def _courses(record: Record | None, versions: Versions) -> dict[str, Course]:
+    if record is None or COURSES not in record.files:
+        return {}
+    plain = json.loads(versions.read(record, COURSES))
+    return {name: Course.model_validate(value) for name, value in plain.items()}
+
+
+def _after(rows: pa.Table, previous: pa.Table, *, is_gone: Callable[[str], bool]) -> pa.Table:
+    """`rows` with the times of unchanged content, and what `previous` has and `rows` has not."""
     before = previous.take(pc.index_in(rows["id"], value_set=previous["id"].combine_chunks()))
     same = pc.fill_null(pc.equal(before["sha256"], rows["sha256"]), False)
     times = pc.if_else(same, before["fetched_at"], rows["fetched_at"])
     rows = rows.set_column(RAW.get_field_index("fetched_at"), RAW.field("fetched_at"), times)
     listed = pc.is_in(previous["id"], value_set=rows["id"].combine_chunks())
-    gone = previous.filter(pc.invert(listed))
-    newly = pc.not_equal(pc.fill_null(gone["reason"], ""), GONE)
-    reason = pc.fill_null(gone["reason"], KEPT)
+    manifest = pa.concat_tables([rows, previous.filter(pc.invert(listed))])
+    gone = pa.array([is_gone(id_) for id_ in manifest["id"].to_pylist()], pa.bool_())
+    newly = pc.and_(gone, pc.not_equal(pc.fill_null(manifest["reason"], ""), GONE))
+    reason = pc.fill_null(manifest["reason"], KEPT)
     detail = pc.binary_join_element_wise("no longer listed; it was: ", reason, "")
-    return pa.concat_tables([rows, _reject(gone, newly, GONE, detail)])
+    return _reject(manifest, newly, GONE, detail)
 
 
 def _reject(
@@ -171,24 +171,34 @@ def _data_version(manifest: pa.Table) -> str:
     return digest({name: content[name].to_pylist() for name in CONTENT})
 
 
-def _summary(manifest: pa.Table, num_in: int, timings_s: dict[str, float]) -> Summary:
+def _summary(
+    manifest: pa.Table,
+    report: SourceReport,
+    counts: dict[str, JsonValue],
+    timings_s: dict[str, float],
+) -> Summary:
     rows = kept(manifest)
     pixels = pc.multiply(rows["width"].cast(pa.int64()), rows["height"].cast(pa.int64()))
     return Summary(
-        num_in=num_in,
+        num_in=report.num_listed,
         num_out=rows.num_rows,
         rejections=rejections(manifest),
         timings_s={name: round(seconds, 3) for name, seconds in timings_s.items()},
         measures={
+            **counts,
+            **report.measures,
+            **({"problems": list(report.problems)} if report.problems else {}),
             "formats": dict(Counter(rows["format"].to_pylist()).most_common()),
             "labels": len(rows["label"].unique().drop_null()),
-            "total_mb": round(pc.sum(rows["num_bytes"]).as_py() / MB, 3),
             "median_megapixels": round(pc.approximate_median(pixels).as_py() / MB, 3),
         },
     )
 
 
-def _nothing_kept(subject: str, rows: pa.Table) -> str:
+def _nothing_kept(subject: str, rows: pa.Table, report: SourceReport) -> str:
+    if not rows.num_rows:
+        why = "; ".join(report.problems) or "it lists nothing"
+        return f"raw_scrape of {subject!r}: the source gives no item ({why})"
     counts = ", ".join(f"{count} {reason}" for reason, count in rejections(rows).items())
     example = rows.slice(0, 1).to_pylist()[0]
     return (

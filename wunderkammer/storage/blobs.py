@@ -18,12 +18,19 @@ class Blobs:
         """Where the blob with this hash lies."""
         return f"blobs/{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
-    def put(self, content: bytes) -> str:
-        """Keep `content`; returns its SHA-256 (64 hex digits)."""
-        sha256 = hashlib.sha256(content).hexdigest()
+    def put(self, content: bytes | Path, *, sha256: str | None = None) -> str:
+        """Keep `content`, or a file's; returns its SHA-256 (64 hex digits), `sha256` if given."""
+        if isinstance(content, Path):
+            num_bytes = content.stat().st_size
+            if sha256 is None:
+                with content.open("rb") as file:
+                    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        else:
+            num_bytes = len(content)
+            sha256 = sha256 or hashlib.sha256(content).hexdigest()
         key = self.key(sha256)
         # A power cut may leave a file of the right name without its bytes.
-        if self.store.size(key) != len(content):
+        if self.store.size(key) != num_bytes:
             self.store.write(key, content)
         return sha256
 

@@ -1,0 +1,228 @@
+"""The network's side of a harvest: list page by page, and fetch what is new beside it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import SimpleQueue
+
+from wunderkammer.conduct.errors import BudgetSpentError, FetchError
+from wunderkammer.conduct.network import Network
+from wunderkammer.conduct.requests import Download, Downloaded
+from wunderkammer.harvest.course import Course, after_page
+from wunderkammer.harvest.outcomes import Outcome, Outcomes
+from wunderkammer.harvest.records import Records
+from wunderkammer.sources.limits import MB, RemoteParams
+from wunderkammer.sources.listing import Listing, Record, StalePositionError
+from wunderkammer.sources.places import Places
+
+MAX_IN_FLIGHT = 1000
+MAX_WAITING_BYTES = 64 * MB
+MAX_WAITING_BATCHES = 64
+BATCH_RECORDS = 64
+CHUNK_RECORDS = 512
+# How long finished files wait for company before they are handed over.
+GATHER_S = 0.1
+LOOK_S = 0.01
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A record and what came of it; None: what is recorded under its URL, or its refusal."""
+
+    record: Record
+    result: Outcome | Downloaded | FetchError | None
+
+
+class Fetching:
+    """One listing and its downloads; hands finished records over in batches."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        params: RemoteParams,
+        *,
+        network: Network,
+        records: Records,
+        outcomes: Outcomes,
+        places: Places,
+        taken: frozenset[str],
+        course: Course,
+        retry_days: float,
+    ) -> None:
+        self.finished: SimpleQueue[list[Finished]] = SimpleQueue()
+        self.problems: list[str] = []
+        self.course = course
+        self.total: int | None = None
+        self.num_bytes_taken = 0
+        self._listing = listing
+        self._params = params
+        self._network = network
+        self._records = records
+        self._outcomes = outcomes
+        self._places = places
+        self._taken = taken
+        self._retry_days = retry_days
+        self._num_bytes_given = 0
+        self._gathered: list[Finished] = []
+        # Records that wait for the download of their URL, which the first of them has begun.
+        self._waiting: dict[str, list[Record]] = {}
+        self._is_over = False
+
+    async def run(self) -> None:
+        """Offer what earlier runs have listed, then list, and offer what is new.
+
+        Whatever the network does ends in `problems` and in the results.
+
+        Raises:
+            SourceError: a list on this machine can't be read.
+        """
+        gathering = asyncio.create_task(self._gather())
+        try:
+            async with asyncio.TaskGroup() as downloads:
+                if not self._listing.lists_all:
+                    await self._offer_known(downloads)
+                await self._list(downloads)
+                if self._listing.lists_all and self.course.is_unfinished:
+                    await self._offer_known(downloads)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            gathering.cancel()
+        self._hand_over()
+
+    async def _list(self, downloads: asyncio.TaskGroup) -> None:
+        try:
+            await self._pages(downloads)
+        except StalePositionError:
+            self.course = self.course.model_copy(update={"position": self.course.origin})
+            await self._pages(downloads)
+        self._records.finish(self.course)
+
+    async def _pages(self, downloads: asyncio.TaskGroup) -> None:
+        num_pages = 0
+        self.course = self.course.model_copy(update={"is_unfinished": True})
+        pages = self._listing.pages(self.course.position, known=self._records.is_listed)
+        try:
+            async for page in pages:
+                num_pages += 1
+                if page.problem is not None:
+                    self.problems.append(page.problem)
+                self.total = page.total if page.total is not None else self.total
+                self.course = after_page(
+                    self.course,
+                    position=page.position,
+                    is_last=page.is_last,
+                    has_problem=page.problem is not None,
+                )
+                fresh = self._records.add(page.records, self.course)
+                await self._offer(page.records if self._listing.lists_all else fresh, downloads)
+                if page.is_last or self._is_over or self._places.are_full:
+                    break
+        except BudgetSpentError as error:
+            self._end(error)
+        except FetchError as error:
+            self.problems.append(f"the listing broke off ({error.reason}: {error.detail})")
+            if num_pages == 0:
+                # Perhaps it is the position that the source can't answer.
+                self.course = self.course.model_copy(update={"position": self.course.origin})
+        finally:
+            if isinstance(pages, AsyncGenerator):
+                await pages.aclose()
+
+    async def _offer_known(self, downloads: asyncio.TaskGroup) -> None:
+        """What earlier runs have listed, less what this one has listed again and offered."""
+        for is_taken in (True, False):
+            for records in self._records.known():
+                wanted = [
+                    record
+                    for record in records
+                    if (record.id in self._taken) == is_taken
+                    and not (self._listing.lists_all and self._records.is_listed(record.id))
+                ]
+                await self._offer(wanted, downloads)
+
+    async def _offer(self, records: Sequence[Record], downloads: asyncio.TaskGroup) -> None:
+        """Hand over what is known of the records, and begin to fetch the others."""
+        records = sorted(records, key=lambda record: record.id not in self._taken)
+        at = datetime.now(UTC)
+        for start in range(0, len(records), CHUNK_RECORDS):
+            chunk = records[start : start + CHUNK_RECORDS]
+            outcomes = self._outcomes.find([record.url for record in chunk])
+            for record, outcome in zip(chunk, outcomes, strict=True):
+                if not await self._place():
+                    return
+                is_due = outcome is None or (
+                    outcome.reason is not None
+                    and outcome.is_due(retry_days=self._retry_days, at=at)
+                )
+                if record.refused is not None or not is_due:
+                    self._give(Finished(record, outcome))
+                elif record.url in self._waiting:
+                    self._waiting[record.url].append(record)
+                else:
+                    self._waiting[record.url] = []
+                    downloads.create_task(self._fetch(record))
+
+    async def _place(self) -> bool:
+        """Wait until one more record may be taken up; False if none may any more."""
+        while (
+            len(self._waiting) >= MAX_IN_FLIGHT
+            or self._num_bytes_given - self.num_bytes_taken > MAX_WAITING_BYTES
+            or self.finished.qsize() > MAX_WAITING_BATCHES
+        ):
+            await asyncio.sleep(LOOK_S)
+        while not self._places.take(1):
+            if self._places.are_full:
+                return False
+            await asyncio.sleep(LOOK_S)
+        return True
+
+    async def _fetch(self, record: Record) -> None:
+        result: Downloaded | FetchError
+        is_image = record.form == "image"
+        max_bytes = self._params.max_bytes if is_image else self._params.max_container_mb * MB
+        try:
+            if self._is_over:
+                raise BudgetSpentError("budget_spent", "not asked for in this run")
+            result = await self._network.download(
+                Download(
+                    url=record.url,
+                    other_urls=record.other_urls,
+                    max_bytes=int(max_bytes),
+                    num_bytes=record.num_bytes,
+                    md5=record.md5,
+                    sha1=record.sha1,
+                    robots=self._listing.obeys_robots,
+                    to_file=not is_image,
+                )
+            )
+            self._num_bytes_given += result.num_bytes
+        except BudgetSpentError as error:
+            self._end(error)
+            result = error
+        except FetchError as error:
+            result = error
+        self._give(Finished(record, result))
+        for other in self._waiting.pop(record.url):
+            self._give(Finished(other, None))
+
+    def _end(self, error: BudgetSpentError) -> None:
+        if not self._is_over:
+            self.problems.append(f"the budget is spent ({error.detail}); the next run goes on")
+        self._is_over = True
+
+    def _give(self, finished: Finished) -> None:
+        self._gathered.append(finished)
+        if len(self._gathered) >= BATCH_RECORDS:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self.finished.put(self._gathered)
+            self._gathered = []
+
+    async def _gather(self) -> None:
+        while True:
+            await asyncio.sleep(GATHER_S)
+            self._hand_over()

@@ -1,0 +1,268 @@
+"""A source on the network as batches of items: listed, fetched and kept as they come."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty
+from time import monotonic
+from typing import Any
+
+import pyarrow as pa
+
+from wunderkammer.conduct.errors import BudgetSpentError, FetchError
+from wunderkammer.conduct.requests import Downloaded
+from wunderkammer.harvest.course import Course, next_course
+from wunderkammer.harvest.fetching import Fetching, Finished
+from wunderkammer.harvest.line import NetworkLine
+from wunderkammer.harvest.outcomes import Outcome, Outcomes
+from wunderkammer.harvest.records import Records
+from wunderkammer.params import digest
+from wunderkammer.sources.item import (
+    PROVENANCE,
+    BlobItem,
+    RefusedItem,
+    SourceError,
+    SourceItem,
+    SourceReport,
+    printable,
+)
+from wunderkammer.sources.limits import MB, RemoteParams
+from wunderkammer.sources.listing import Listing, Record
+from wunderkammer.sources.places import Places
+from wunderkammer.storage.blobs import Blobs
+from wunderkammer.storage.store import Store
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 0.1
+LOG_INTERVAL_S = 10.0
+
+
+class Harvest:
+    """One listing, its downloads, and what is remembered of both below `ledger`."""
+
+    def __init__(
+        self,
+        name: str,
+        listing: Listing,
+        params: RemoteParams,
+        *,
+        store: Store,
+        ledger: str,
+        scratch: Path,
+        line: NetworkLine,
+        committed: Course | None,
+    ) -> None:
+        self.name = name
+        self._listing = listing
+        self._params = params
+        self._store = store
+        self._line = line
+        query = digest(params.identity())
+        if committed is not None and committed.query != query:
+            committed = None
+        self._records = Records(store, f"{ledger}/records/{name}/{query[:16]}")
+        self._outcomes = Outcomes(
+            store, f"{ledger}/outcomes/{name}", journal=scratch / f"{name}.jsonl"
+        )
+        course = next_course(
+            committed,
+            self._records.progress(),
+            query=query,
+            relist_days=0.0 if listing.lists_all else params.relist_days,
+            at=datetime.now(UTC),
+        )
+        self._records.open(course, base=committed)
+        self._begin = course
+        self._counts: Counter[str] = Counter()
+        self._fetching: Fetching | None = None
+        # The URLs of pictures on their way to a decision, by the id of their item.
+        self._undecided: dict[str, str] = {}
+
+    def batches(
+        self, places: Places, *, taken: frozenset[str]
+    ) -> Generator[Sequence[SourceItem] | None, None, None]:
+        """Items as they are found in the ledger, and as they are fetched.
+
+        Raises:
+            SourceError: nothing can be listed, and nothing was before.
+        """
+        fetching = self._fetching = Fetching(
+            self._listing,
+            self._params,
+            network=self._line.network,
+            records=self._records,
+            outcomes=self._outcomes,
+            places=places,
+            taken=taken,
+            course=self._begin,
+            retry_days=self._params.conduct.retry_days,
+        )
+        running = self._line.start(fetching.run())
+        try:
+            yield from self._follow(fetching, running)
+        finally:
+            running.cancel()
+        if not self._records.num_listed and not self._records.num_known:
+            why = "; ".join(fetching.problems) or "it lists nothing"
+            raise SourceError(f"the source {self.name!r} gives nothing: {why}")
+
+    def _follow(
+        self, fetching: Fetching, running: "Future[None]"
+    ) -> Generator[Sequence[SourceItem] | None, None, None]:
+        last = monotonic()
+        while True:
+            is_over = running.done()
+            try:
+                batch = fetching.finished.get(timeout=PATIENCE_S)
+            except Empty:
+                if is_over:
+                    break
+                yield None
+            else:
+                yield self._items(batch)
+            if monotonic() - last >= LOG_INTERVAL_S:
+                last = monotonic()
+                self._log(fetching)
+        running.result()
+
+    def decided(self, rows: pa.Table) -> None:
+        """A fetched file that is no picture has failed: it is asked for again another day."""
+        failures = []
+        for row in rows.select(["id", "reason", "detail"]).to_pylist():
+            url = self._undecided.pop(row["id"], None)
+            if url is None or row["reason"] is None:
+                continue
+            (outcome,) = self._outcomes.find([url])
+            assert outcome is not None
+            failures.append(_failed(outcome, row["reason"], row["detail"] or ""))
+        self._outcomes.add(failures)
+
+    def report(self) -> SourceReport:
+        """What was listed and fetched, and where the next scrape goes on."""
+        self._outcomes.close()
+        fetching = self._fetching
+        assert fetching is not None
+        course = fetching.course
+        is_whole = not course.is_unfinished and course.full_at is not None
+        lost = self._records.gone() if is_whole else ()
+        gone = frozenset(map(_plain, lost))
+        return SourceReport(
+            num_listed=self._records.num_listed,
+            is_gone=gone.__contains__,
+            problems=tuple(f"{self.name}: {problem}" for problem in fetching.problems),
+            measures=dict(self._counts),
+            courses={self.name: course.model_dump(mode="json")},
+        )
+
+    def _items(self, batch: Sequence[Finished]) -> list[SourceItem]:
+        outcomes = [self._outcome(finished) for finished in batch]
+        self._outcomes.add([outcome for outcome, is_new in outcomes if outcome and is_new])
+        items: list[SourceItem] = []
+        for finished, (outcome, _) in zip(batch, outcomes, strict=True):
+            items += self._items_of(finished, outcome)
+        return items
+
+    def _outcome(self, finished: Finished) -> tuple[Outcome | None, bool]:
+        """What is to be recorded of a result, and whether it is not yet."""
+        record, result = finished.record, finished.result
+        if isinstance(result, Downloaded):
+            return self._keep(record, result), True
+        if isinstance(result, FetchError) and not isinstance(result, BudgetSpentError):
+            self._counts["failed_downloads"] += 1
+            (before,) = self._outcomes.find([record.url])
+            before = before or Outcome(url=record.url, at="")
+            return _failed(before, result.reason, result.detail), True
+        return (result if isinstance(result, Outcome) else None), False
+
+    def _keep(self, record: Record, found: Downloaded) -> Outcome:
+        self._counts["downloads"] += 1
+        self._counts["downloaded_bytes"] += found.num_bytes
+        assert self._fetching is not None
+        self._fetching.num_bytes_taken += found.num_bytes
+        blob = None
+        if record.form != "zip":
+            blob = Blobs(self._store).put(found.content, sha256=found.sha256)
+            if isinstance(found.content, Path):
+                found.content.unlink()
+        headers = {
+            "etag": found.etag,
+            "last_modified": found.last_modified,
+            "content_type": found.content_type,
+        }
+        return Outcome(
+            url=record.url,
+            at=_now(),
+            sha256=found.sha256,
+            blob=blob,
+            num_bytes=found.num_bytes,
+            headers=json.dumps({k: v for k, v in headers.items() if v is not None}),
+        )
+
+    def _items_of(self, finished: Finished, outcome: Outcome | None) -> list[SourceItem]:
+        record, result = finished.record, finished.result
+        known = {**self._provenance(record)}
+        if record.refused is not None:
+            reason, detail = record.refused
+            return [RefusedItem(**known, reason=reason, detail=detail)]
+        if isinstance(result, BudgetSpentError):
+            return [RefusedItem(**known, reason=result.reason, detail=result.detail)]
+        if result is None:
+            (outcome,) = self._outcomes.find([record.url])
+        assert outcome is not None
+        known |= {"fetched_at": outcome.at, "headers": outcome.headers}
+        if outcome.reason is not None:
+            return [RefusedItem(**known, reason=outcome.reason, detail=outcome.detail or "")]
+        if record.form == "image":
+            assert outcome.blob is not None
+            self._undecided[known["id"]] = record.url
+            key = f"blob:{outcome.blob}"
+            return [BlobItem(**known, key=key, store=self._store, sha256=outcome.blob)]
+        return self._contained(record, result, outcome)
+
+    def _provenance(self, record: Record) -> dict[str, Any]:
+        known = {name: getattr(record, name, None) or None for name in PROVENANCE}
+        return {**known, "id": _plain(record.id), "source": self.name}
+
+    def _contained(
+        self, record: Record, result: Downloaded | object, outcome: Outcome
+    ) -> list[SourceItem]:
+        raise NotImplementedError
+
+    def _log(self, fetching: Fetching) -> None:
+        listed = f"{self._records.num_listed} listed"
+        if fetching.total is not None:
+            listed += f" of {fetching.total}"
+        counts = self._counts
+        log.info(
+            "%s: %s, %d downloads (%.1f MB), %d failed, %d requests",
+            self.name,
+            listed,
+            counts["downloads"],
+            counts["downloaded_bytes"] / MB,
+            counts["failed_downloads"],
+            self._line.network.stats.num_requests,
+        )
+
+
+def _failed(before: Outcome, reason: str, detail: str) -> Outcome:
+    return replace(
+        before,
+        at=_now(),
+        reason=reason,
+        detail=detail,
+        num_failures=before.num_failures + 1,
+    )
+
+
+def _plain(id_: str) -> str:
+    return id_ if id_.isprintable() else printable(id_)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,154 @@
+"""What became of each URL that was asked for: fetched once is never fetched again."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wunderkammer.storage.ledger import Ledger
+from wunderkammer.storage.store import Store
+
+FOLD_ROWS = 4096
+MAX_WAIT_DAYS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The last word on a URL.
+
+    Attributes:
+        at: when, ISO 8601.
+        sha256: of the file; None where it could not be had.
+        blob: the same, where the file itself is kept as a blob.
+        headers: JSON of the response headers that matter.
+        reason, detail: why there is no picture of it; None where there is one.
+        num_failures: how often in a row.
+    """
+
+    url: str
+    at: str
+    sha256: str | None = None
+    blob: str | None = None
+    num_bytes: int | None = None
+    headers: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    num_failures: int = 0
+
+    def is_due(self, *, retry_days: float, at: datetime) -> bool:
+        """Whether a failure may be asked for again: at once after the first, then less and less.
+
+        The wait after the n-th failure is `retry_days` times 2^(n-1) - 1, at most 64 days.
+        """
+        wait_days = min(retry_days * (2 ** min(self.num_failures - 1, 16) - 1), MAX_WAIT_DAYS)
+        return at - datetime.fromisoformat(self.at) >= timedelta(days=wait_days)
+
+
+OUTCOMES = pa.schema(
+    [
+        ("key", pa.string()),
+        *(
+            (f.name, pa.int64() if f.name in ("num_bytes", "num_failures") else pa.string())
+            for f in fields(Outcome)
+        ),
+    ]
+)
+
+
+class Outcomes:
+    """A ledger of outcomes with a journal; two threads may use it.
+
+    The journal is a file of lines that a killed run leaves behind and the next one folds into the
+    ledger, so that what was fetched is known however the run ended.
+    """
+
+    def __init__(self, store: Store, prefix: str, *, journal: Path) -> None:
+        self._ledger = Ledger(store, prefix, OUTCOMES, blob_column="blob")
+        self._journal_path = journal
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        self._append(_read_journal(journal))
+        self._table = _last_of_each(self._ledger.rows())
+        # A URL that is not among these hashes was never asked for; nearly all of a first run.
+        self._seen = set(map(hash, self._table["url"].to_pylist()))
+        self._folded: list[pa.Table] = []
+        self._new: dict[str, Outcome] = {}
+        self._lock = Lock()
+        self._journal = journal.open("w", encoding="utf-8")
+        self._num_lines = 0
+
+    def find(self, urls: Sequence[str]) -> list[Outcome | None]:
+        """The last outcome of each URL, None where it was never asked for."""
+        asked = [url for url in urls if hash(url) in self._seen]
+        if not asked:
+            return [None] * len(urls)
+        with self._lock:
+            if self._folded:
+                self._table = _last_of_each(pa.concat_tables([self._table, *self._folded]))
+                self._folded = []
+            known = self._table["url"].combine_chunks()
+            rows = self._table.take(pc.index_in(pa.array(asked, pa.string()), value_set=known))
+            found = {row["url"]: _outcome(row) for row in rows.to_pylist() if row["url"]}
+            return [self._new.get(url) or found.get(url) for url in urls]
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep outcomes; those fetched must have their blobs written."""
+        with self._lock:
+            for outcome in outcomes:
+                self._seen.add(hash(outcome.url))
+                self._new[outcome.url] = outcome
+                self._journal.write(json.dumps(asdict(outcome)) + "\n")
+            self._journal.flush()
+            self._num_lines += len(outcomes)
+            if self._num_lines >= FOLD_ROWS:
+                self._fold()
+
+    def close(self) -> None:
+        """Leave everything in the ledger."""
+        self._fold()
+        self._journal.close()
+        self._journal_path.unlink(missing_ok=True)
+        self._ledger.compact()
+
+    def _fold(self) -> None:
+        """Move what the journal holds into the ledger."""
+        self._folded.append(self._append(_read_journal(self._journal_path)))
+        self._new = {}
+        self._journal.seek(0)
+        self._journal.truncate()
+        self._num_lines = 0
+
+    def _append(self, outcomes: Sequence[Outcome]) -> pa.Table:
+        rows = [{**asdict(outcome), "key": f"{outcome.url}|{outcome.at}"} for outcome in outcomes]
+        table = pa.Table.from_pylist(rows, schema=OUTCOMES)
+        if outcomes:
+            self._ledger.append(table)
+        return table
+
+
+def _read_journal(path: Path) -> list[Outcome]:
+    outcomes = []
+    with suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
+        for line in file:
+            # The last line of a killed run may be half a line.
+            with suppress(json.JSONDecodeError):
+                outcomes.append(Outcome(**json.loads(line)))
+    return outcomes
+
+
+def _outcome(row: dict[str, Any]) -> Outcome:
+    return Outcome(**{name: value for name, value in row.items() if name != "key"})
+
+
+def _last_of_each(table: pa.Table) -> pa.Table:
+    """The row of each URL with the latest time; of equal times the later row."""
+    table = table.sort_by([("at", "ascending")])
+    table = table.append_column("_row", pa.array(range(table.num_rows), pa.int64()))
+    last = table.group_by("url").aggregate([("_row", "max")])["_row_max"]
+    return table.take(last.combine_chunks()).drop_columns(["_row"])

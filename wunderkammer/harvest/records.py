@@ -1,0 +1,163 @@
+"""The records that a source has listed, kept as they come, epoch by epoch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from time import monotonic
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wunderkammer.harvest.course import Course, Progress, ProgressFile
+from wunderkammer.params import digest
+from wunderkammer.sources.listing import Record
+from wunderkammer.storage.ledger import Ledger
+from wunderkammer.storage.store import Store
+
+LISTS = ("other_urls", "tags", "refused")
+RECORDS = pa.schema(
+    [
+        ("key", pa.string()),
+        ("number", pa.int64()),
+        *(
+            (
+                field.name,
+                pa.list_(pa.string())
+                if field.name in LISTS
+                else pa.int64()
+                if field.name == "num_bytes"
+                else pa.string(),
+            )
+            for field in fields(Record)
+        ),
+    ]
+)
+CHUNK_ROWS = 4096
+# A killed run lists again at most what came since the last save.
+SAVE_ROWS = 2048
+SAVE_S = 5.0
+
+
+class Records:
+    """All records of one query of one source, the newest of each id."""
+
+    def __init__(self, store: Store, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._progress = ProgressFile(store, f"{prefix}/progress.json")
+        self._epoch = 0
+        self._base: str | None = None
+        self._pending: list[dict[str, Any]] = []
+        self._saved_at = monotonic()
+        self._table = RECORDS.empty_table()
+        self._ids: set[str] = set()
+        self._before: frozenset[str] = frozenset()
+        self._keys: set[str] = set()
+        self._number = 0
+
+    def progress(self) -> Progress | None:
+        """What an earlier run has saved and not committed."""
+        return self._progress.read()
+
+    def open(self, course: Course, *, base: Course | None) -> None:
+        """Load what earlier runs have listed; `course` is where this one starts."""
+        self._epoch = course.epoch
+        self._base = None if base is None else base.name
+        tables = {epoch: self._ledger(epoch).rows() for epoch in self._epochs()}
+        for epoch in [*tables]:
+            # The listing of this epoch is whole: what only earlier ones knew is gone.
+            if epoch > course.epoch or (epoch < course.epoch and course.full_at is not None):
+                self._drop(epoch)
+                del tables[epoch]
+        own = tables.get(self._epoch, RECORDS.empty_table())
+        self._ids = set(own["id"].to_pylist())
+        everything = pa.concat_tables([RECORDS.empty_table(), *tables.values()])
+        self._before = frozenset(everything["id"].to_pylist())
+        self._keys = set(everything["key"].to_pylist())
+        self._table = _newest(everything)
+        self._number = (pc.max(everything["number"]).as_py() or 0) + 1
+
+    def known(self) -> Iterator[list[Record]]:
+        """The records of earlier runs in the order of their first listing, in chunks."""
+        for start in range(0, self._table.num_rows, CHUNK_ROWS):
+            yield _records(self._table.slice(start, CHUNK_ROWS))
+
+    @property
+    def num_known(self) -> int:
+        """How many records earlier runs have listed."""
+        return len(self._table)
+
+    def is_listed(self, id_: str) -> bool:
+        """Whether this epoch has a record of this id."""
+        return id_ in self._ids
+
+    def add(self, records: Sequence[Record], course: Course) -> list[Record]:
+        """Keep a page and the course after it; returns the records that no run knew as they are."""
+        fresh = []
+        for record in records:
+            row = self._row(record)
+            if row["key"] not in self._keys:
+                self._keys.add(row["key"])
+                fresh.append(record)
+            self._ids.add(record.id)
+            self._pending.append(row)
+        if len(self._pending) >= SAVE_ROWS or monotonic() - self._saved_at >= SAVE_S:
+            self.save(course)
+        return fresh
+
+    def save(self, course: Course) -> None:
+        """Write what is pending, then the course that comes after it."""
+        if self._pending:
+            rows = pa.Table.from_pylist(self._pending, schema=RECORDS)
+            self._ledger(self._epoch).append(rows)
+            self._pending = []
+        self._progress.write(Progress(base=self._base, course=course))
+        self._saved_at = monotonic()
+
+    def finish(self, course: Course) -> None:
+        """Save, and merge what has become many small parts."""
+        self.save(course)
+        self._ledger(self._epoch).compact()
+
+    def gone(self) -> frozenset[str]:
+        """The ids that earlier epochs listed and this one, now whole, does not."""
+        return self._before - self._ids
+
+    @property
+    def num_listed(self) -> int:
+        """Ids of this epoch."""
+        return len(self._ids)
+
+    def _row(self, record: Record) -> dict[str, Any]:
+        row = asdict(record)
+        self._number += 1
+        return {**row, "key": f"{record.id}|{digest(row)[:16]}", "number": self._number}
+
+    def _ledger(self, epoch: int) -> Ledger:
+        return Ledger(self._store, f"{self._prefix}/{epoch:06d}", RECORDS)
+
+    def _epochs(self) -> list[int]:
+        below = {key.removeprefix(f"{self._prefix}/") for key in self._store.keys(self._prefix)}
+        return sorted({int(key.split("/")[0]) for key in below if "/" in key})
+
+    def _drop(self, epoch: int) -> None:
+        for key in list(self._store.keys(f"{self._prefix}/{epoch:06d}")):
+            self._store.delete(key)
+
+
+def _newest(table: pa.Table) -> pa.Table:
+    """The last row of each id, in the order of the first ones."""
+    table = table.append_column("_row", pa.array(range(table.num_rows), pa.int64()))
+    groups = table.group_by("id").aggregate([("number", "max"), ("number", "min")])
+    groups = groups.sort_by("number_min")
+    newest = pc.index_in(groups["number_max"], value_set=table["number"].combine_chunks())
+    return table.take(newest).drop_columns(["_row"])
+
+
+def _records(table: pa.Table) -> list[Record]:
+    rows = table.drop_columns(["key", "number"]).to_pylist()
+    for row in rows:
+        row["other_urls"] = tuple(row["other_urls"] or ())
+        row["tags"] = tuple(row["tags"] or ())
+        row["refused"] = tuple(row["refused"]) if row["refused"] is not None else None
+    return [Record(**row) for row in rows]

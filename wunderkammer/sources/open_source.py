@@ -1,0 +1,134 @@
+"""From a `scrape` section to the source that it describes."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wunderkammer.conduct.keys import MissingKeyError
+from wunderkammer.conduct.network import Network
+from wunderkammer.conduct.params import ConductParams, MissingContactError, contact_of
+from wunderkammer.harvest.course import Course
+from wunderkammer.harvest.harvest import Harvest
+from wunderkammer.harvest.line import NetworkLine
+from wunderkammer.scratch import scratch_folder
+from wunderkammer.sources.archive import Archive
+from wunderkammer.sources.combine import Combine, Member
+from wunderkammer.sources.commons import Commons, CommonsParams
+from wunderkammer.sources.folder import Folder
+from wunderkammer.sources.inaturalist import INaturalist, INaturalistParams
+from wunderkammer.sources.item import LocalSource, Source, SourceError
+from wunderkammer.sources.limits import RemoteParams, SourceLimits
+from wunderkammer.sources.listing import Listing
+from wunderkammer.sources.local import Local
+from wunderkammer.sources.params import (
+    ArchiveParams,
+    CombineParams,
+    FolderParams,
+    PatchworkParams,
+    ScrapeParams,
+    UrlsParams,
+)
+from wunderkammer.sources.patchwork import Patchwork
+from wunderkammer.sources.urls import Urls
+from wunderkammer.storage.store import Store
+from wunderkammer.subject import Subject
+
+LISTINGS: dict[type[RemoteParams], Callable[[Any, Network], Listing]] = {
+    INaturalistParams: INaturalist,
+    CommonsParams: Commons,
+}
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the sources of one subject share.
+
+    Attributes:
+        ledger: the key prefix of what is remembered between runs.
+        courses: where each source on the network goes on, by its name.
+    """
+
+    subject: Subject
+    store: Store
+    ledger: str
+    courses: Mapping[str, Course]
+
+    @property
+    def scratch(self) -> Path:
+        """Where files lie while they are fetched."""
+        return scratch_folder(self.store) / "scrape" / self.subject.name
+
+
+@contextmanager
+def open_source(params: ScrapeParams, around: Surroundings) -> Iterator[Source]:
+    """The source of a section, with its network while it is in use.
+
+    Raises:
+        SourceError: a key or a contact is missing; nothing was asked for yet.
+    """
+    with ExitStack() as stack:
+        try:
+            source = _open(params, around, stack)
+        except (MissingKeyError, MissingContactError) as error:
+            raise SourceError(str(error)) from error
+        yield source
+
+
+def _open(params: ScrapeParams, around: Surroundings, stack: ExitStack) -> Source:
+    name = params.kind
+    if isinstance(params, CombineParams):
+        return _combine(params, around, stack)
+    if isinstance(params, RemoteParams):
+        return _harvest(name, params, around, _line(params.conduct, around, stack))
+    return Local(_local(params, around))
+
+
+def _combine(params: CombineParams, around: Surroundings, stack: ExitStack) -> Source:
+    line: NetworkLine | None = None
+    members = {}
+    for name, member, weight in params.named():
+        if isinstance(member, RemoteParams):
+            line = line or _line(params.conduct, around, stack)
+            member = member.model_copy(update={"conduct": params.conduct})
+            source: Source = _harvest(name, member, around, line)
+        else:
+            source = Local(_local(member, around))
+        members[name] = Member(source, weight, member.max_images)
+    return Combine(members)
+
+
+def _line(conduct: ConductParams, around: Surroundings, stack: ExitStack) -> NetworkLine:
+    line = NetworkLine(conduct, contact=contact_of(conduct), scratch=around.scratch)
+    stack.callback(line.close)
+    return line
+
+
+def _harvest(name: str, params: RemoteParams, around: Surroundings, line: NetworkLine) -> Harvest:
+    return Harvest(
+        name,
+        _listing(params, around, line),
+        params,
+        store=around.store,
+        ledger=around.ledger,
+        scratch=around.scratch,
+        line=line,
+        committed=around.courses.get(name),
+    )
+
+
+def _listing(params: RemoteParams, around: Surroundings, line: NetworkLine) -> Listing:
+    if isinstance(params, UrlsParams):
+        return Urls(params, path=around.subject.resolve(params.path))
+    return LISTINGS[type(params)](params, line.network)
+
+
+def _local(params: SourceLimits, around: Surroundings) -> LocalSource:
+    if isinstance(params, PatchworkParams):
+        return Patchwork(params)
+    if isinstance(params, FolderParams):
+        return Folder(params, root=around.subject.resolve(params.path))
+    assert isinstance(params, ArchiveParams)
+    path = around.subject.resolve(params.path)
+    return Archive(params, path=path, store=around.store, ledger=around.ledger)
