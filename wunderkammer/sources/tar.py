@@ -23,8 +23,9 @@ import pyarrow.compute as pc
 from wunderkammer.params import digest
 from wunderkammer.progress import track
 from wunderkammer.sources.item import BlobItem, RefusedItem, SourceError, SourceItem, printable
+from wunderkammer.sources.limits import GB
 from wunderkammer.sources.member_names import Fault, MemberNames
-from wunderkammer.sources.params import GB, ArchiveParams
+from wunderkammer.sources.params import ArchiveParams
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.store import Store
