@@ -10,7 +10,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,11 +19,12 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 
-from wunderkammer.manifests import RAW, conformed, kept
+from wunderkammer.manifests import KEPT, RAW, conformed, kept
 from wunderkammer.sources.counts import told
 from wunderkammer.stages import DEDUPED_SHARDS, INTERPOLATION_VIDEO, RAW_SCRAPE
-from wunderkammer.storage.versions import Record, Versions
+from wunderkammer.storage.versions import MANIFEST, Record, Versions
 
 MARKDOWN = "attributions.md"
 TABLE = "attributions.csv"
@@ -51,7 +52,7 @@ CREDITS = pa.schema(
     ]
 )
 ORDER = ("licence", "source", "author", "id", "url", "sha256")
-BATCH_ROWS = 1024
+BATCH_ROWS = 8192
 # What a licence wants to know of a change.
 NOTES = {
     RAW_SCRAPE.name: "The pictures are as their sources gave them.",
@@ -92,14 +93,14 @@ class Tally:
 
 
 def scrape_credits(versions: Versions, record: Record) -> pa.Table:
-    """Rows of `CREDITS` for the kept pictures of a version of `raw_scrape`, in their order."""
-    return _ordered(_tidied(kept(versions.manifest(record)), source=_kind(record)))
+    """Rows of `CREDITS` for the kept pictures of a version of `raw_scrape`."""
+    return _raw_rows(versions, record, which=lambda rows: pc.equal(rows["decision"], KEPT))
 
 
 def shard_credits(
     versions: Versions, subject: str, shards: pa.Table, *, before: pa.Table | None = None
 ) -> pa.Table:
-    """Rows of `CREDITS` for the pictures in shards (a manifest of `SHARDS`), in their order.
+    """Rows of `CREDITS` for the pictures in shards (a manifest of `SHARDS`).
 
     Every row of `raw_scrape` in force with the content of such a picture is a credit, gone from
     its source or not: one content may have been found in several places. What `raw_scrape` has
@@ -112,23 +113,25 @@ def shard_credits(
     credit_rows = CREDITS.empty_table()
     record = versions.current(subject, RAW_SCRAPE.name)
     if record is not None:
-        raw = versions.manifest(record)
-        found = raw.filter(pc.is_in(raw["sha256"], value_set=used))
-        credit_rows = _tidied(found, source=_kind(record))
-    for more in (before, _tidied(in_shards, source=None)):
+        credit_rows = _raw_rows(
+            versions, record, which=lambda rows: pc.is_in(rows["sha256"], value_set=used)
+        )
+    for more in (before, conformed(in_shards, CREDITS)):
         if more is not None:
             is_known = pc.is_in(more["sha256"], value_set=_values(credit_rows["sha256"]))
             is_lacking = pc.and_(pc.is_in(more["sha256"], value_set=used), pc.invert(is_known))
             credit_rows = pa.concat_tables([credit_rows, more.filter(is_lacking)])
-    return _ordered(credit_rows)
+    return credit_rows
 
 
 def credits_of(versions: Versions, record: Record) -> pa.Table:
     """The credits of a version of `raw_scrape` or `deduped_shards`, as they are known now."""
     if record.stage == RAW_SCRAPE.name:
         return scrape_credits(versions, record)
+    file = pq.ParquetFile(pa.BufferReader(versions.read(record, MANIFEST)))
+    shards = file.read(columns=["id", "sha256", "crop_sha256", "label", "decision"])
     before = read_table(versions.read(record, TABLE)) if TABLE in record.files else None
-    return shard_credits(versions, record.subject, versions.manifest(record), before=before)
+    return shard_credits(versions, record.subject, shards, before=before)
 
 
 def training_credits(versions: Versions, checkpoint: Record) -> pa.Table | None:
@@ -251,29 +254,32 @@ def _counts(credit_rows: pa.Table) -> dict[tuple[str | None, str | None], int]:
 
 
 def _rows(credit_rows: pa.Table) -> Iterator[Row]:
-    for batch in credit_rows.to_batches(max_chunksize=BATCH_ROWS):
-        yield from batch.to_pylist()
-
-
-def _tidied(rows: pa.Table, *, source: str | None) -> pa.Table:
-    """Rows of `CREDITS` with null for what says nothing; `source` where a row names none."""
-    rows = conformed(rows, CREDITS)
-    for name in ("author", "licence", "title", "source"):
-        known = told(rows[name])
-        if name == "source" and source is not None:
-            known = pc.fill_null(known, source)
-        rows = rows.set_column(CREDITS.get_field_index(name), CREDITS.field(name), known)
-    return rows
-
-
-def _ordered(credit_rows: pa.Table) -> pa.Table:
     """By licence, source, author and so on; what is not known comes last."""
-    return credit_rows.sort_by([(name, "ascending") for name in ORDER])
+    keys = credit_rows.select(ORDER)
+    order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in ORDER])
+    # A sorted copy of all the texts would double what they take.
+    for start in range(0, len(order), BATCH_ROWS):
+        yield from credit_rows.take(order.slice(start, BATCH_ROWS)).to_pylist()
 
 
-def _kind(record: Record) -> str | None:
+def _raw_rows(
+    versions: Versions, record: Record, *, which: Callable[[pa.Table], pa.ChunkedArray]
+) -> pa.Table:
+    """Rows of `CREDITS` from the chosen ones of `raw_scrape`, with null for what says nothing."""
+    file = pq.ParquetFile(pa.BufferReader(versions.read(record, MANIFEST)))
+    known = [name for name in file.schema_arrow.names if name in (*CREDITS.names, "decision")]
     kind = record.sections.get("scrape", {}).get("kind")
-    return str(kind) if kind else None
+    chosen = []
+    for batch in file.iter_batches(BATCH_ROWS, columns=known):
+        rows = pa.Table.from_batches([batch])
+        rows = conformed(rows.filter(which(rows)), CREDITS)
+        for name in ("author", "licence", "title", "source"):
+            column = told(rows[name])
+            if name == "source" and kind is not None:
+                column = pc.fill_null(column, kind)
+            rows = rows.set_column(CREDITS.get_field_index(name), CREDITS.field(name), column)
+        chosen.append(rows)
+    return pa.concat_tables([CREDITS.empty_table(), *chosen])
 
 
 def _values(column: pa.ChunkedArray) -> pa.Array:
