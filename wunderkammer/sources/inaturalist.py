@@ -61,7 +61,7 @@ class INaturalistParams(RemoteParams):
     `original` has up to 2048 pixels a side, a `large` one 1024, a `medium` one 500.
 
     A later scrape asks for what was changed since the last one began, and `overlap_hours` before.
-    iNaturalist asks for at most 60 requests a minute.
+    iNaturalist asks for at most 60 requests a minute, and refuses more than 100.
     """
 
     kind: Literal["inaturalist"]
@@ -78,7 +78,7 @@ class INaturalistParams(RemoteParams):
     base_url: str = "https://api.inaturalist.org/v1"
     photos_url: str | None = None
     overlap_hours: Annotated[float, Field(ge=0)] = Field(default=24.0, exclude=True)
-    requests_per_minute: Annotated[float, Field(gt=0, le=100)] = Field(default=60.0, exclude=True)
+    requests_per_minute: Annotated[float, Field(gt=0)] = Field(default=60.0, exclude=True)
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
