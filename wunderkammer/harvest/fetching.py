@@ -1,7 +1,7 @@
 """The network's side of a harvest: list page by page, and fetch what is new beside it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import SimpleQueue
@@ -49,6 +49,8 @@ class Fetching:
         taken: frozenset[str],
         course: Course,
         retry_days: float,
+        max_container_bytes: int,
+        unpacked: Collection[str],
     ) -> None:
         self.finished: SimpleQueue[list[Finished]] = SimpleQueue()
         self.problems: list[str] = []
@@ -63,6 +65,8 @@ class Fetching:
         self._places = places
         self._taken = taken
         self._retry_days = retry_days
+        self._max_container_bytes = max_container_bytes
+        self._unpacked = unpacked
         self._num_bytes_given = 0
         self._gathered: list[Finished] = []
         # Records that wait for the download of their URL, which the first of them has begun.
@@ -152,17 +156,21 @@ class Fetching:
             for record, outcome in zip(chunk, outcomes, strict=True):
                 if not await self._place():
                     return
-                is_due = outcome is None or (
-                    outcome.reason is not None
-                    and outcome.is_due(retry_days=self._retry_days, at=at)
-                )
-                if record.refused is not None or not is_due:
+                if record.refused is not None or self._is_settled(record, outcome, at):
                     self._give(Finished(record, outcome))
                 elif record.url in self._waiting:
                     self._waiting[record.url].append(record)
                 else:
                     self._waiting[record.url] = []
                     downloads.create_task(self._fetch(record))
+
+    def _is_settled(self, record: Record, outcome: Outcome | None, at: datetime) -> bool:
+        """Whether nothing is to be fetched for the record, at least not in this run."""
+        if outcome is None:
+            return False
+        if outcome.reason is not None:
+            return not outcome.is_due(retry_days=self._retry_days, at=at)
+        return record.form != "zip" or outcome.sha256 in self._unpacked
 
     async def _place(self) -> bool:
         """Wait until one more record may be taken up; False if none may any more."""
@@ -181,7 +189,7 @@ class Fetching:
     async def _fetch(self, record: Record) -> None:
         result: Downloaded | FetchError
         is_image = record.form == "image"
-        max_bytes = self._params.max_bytes if is_image else self._params.max_container_mb * MB
+        max_bytes = self._params.max_bytes if is_image else self._max_container_bytes
         try:
             if self._is_over:
                 raise BudgetSpentError("budget_spent", "not asked for in this run")
@@ -189,7 +197,7 @@ class Fetching:
                 Download(
                     url=record.url,
                     other_urls=record.other_urls,
-                    max_bytes=int(max_bytes),
+                    max_bytes=max_bytes,
                     num_bytes=record.num_bytes,
                     md5=record.md5,
                     sha1=record.sha1,

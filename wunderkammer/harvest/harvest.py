@@ -22,6 +22,13 @@ from wunderkammer.harvest.line import NetworkLine
 from wunderkammer.harvest.outcomes import Outcome, Outcomes
 from wunderkammer.harvest.records import Records
 from wunderkammer.params import digest
+from wunderkammer.sources.container_params import ZipParams
+from wunderkammer.sources.containers import (
+    HEAD_BYTES,
+    ContainerItem,
+    Containers,
+    form_fault,
+)
 from wunderkammer.sources.item import (
     PROVENANCE,
     BlobItem,
@@ -30,10 +37,11 @@ from wunderkammer.sources.item import (
     SourceItem,
     SourceReport,
     printable,
+    provenance,
 )
 from wunderkammer.sources.limits import MB, RemoteParams
 from wunderkammer.sources.listing import Listing, Record
-from wunderkammer.sources.places import Places
+from wunderkammer.sources.places import BEYOND_CAP, Places
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
 
@@ -78,6 +86,16 @@ class Harvest:
             at=datetime.now(UTC),
         )
         self._records.open(course, base=committed)
+        self._containers = None
+        unpacking = _unpacking(params)
+        if unpacking is not None:
+            self._containers = Containers(
+                unpacking,
+                store=store,
+                ledger=f"{ledger}/containers",
+                max_bytes=params.max_bytes,
+                max_pixels=params.max_pixels,
+            )
         self._begin = course
         self._counts: Counter[str] = Counter()
         self._fetching: Fetching | None = None
@@ -92,6 +110,7 @@ class Harvest:
         Raises:
             SourceError: nothing can be listed, and nothing was before.
         """
+        containers = self._containers
         fetching = self._fetching = Fetching(
             self._listing,
             self._params,
@@ -102,10 +121,12 @@ class Harvest:
             taken=taken,
             course=self._begin,
             retry_days=self._params.conduct.retry_days,
+            max_container_bytes=containers.params.max_container_bytes if containers else 0,
+            unpacked=containers.unpacked() if containers else (),
         )
         running = self._line.start(fetching.run())
         try:
-            yield from self._follow(fetching, running)
+            yield from self._follow(fetching, running, places)
         finally:
             running.cancel()
         if not self._records.num_listed and not self._records.num_known:
@@ -113,7 +134,7 @@ class Harvest:
             raise SourceError(f"the source {self.name!r} gives nothing: {why}")
 
     def _follow(
-        self, fetching: Fetching, running: "Future[None]"
+        self, fetching: Fetching, running: "Future[None]", places: Places
     ) -> Generator[Sequence[SourceItem] | None, None, None]:
         last = monotonic()
         while True:
@@ -125,7 +146,7 @@ class Harvest:
                     break
                 yield None
             else:
-                yield self._items(batch)
+                yield self._items(batch, places)
             if monotonic() - last >= LOG_INTERVAL_S:
                 last = monotonic()
                 self._log(fetching)
@@ -160,12 +181,33 @@ class Harvest:
             courses={self.name: course.model_dump(mode="json")},
         )
 
-    def _items(self, batch: Sequence[Finished]) -> list[SourceItem]:
+    def _items(self, batch: Sequence[Finished], places: Places) -> list[SourceItem]:
         outcomes = [self._outcome(finished) for finished in batch]
         self._outcomes.add([outcome for outcome, is_new in outcomes if outcome and is_new])
+        found = [
+            self._item(finished, outcome)
+            for finished, (outcome, _) in zip(batch, outcomes, strict=True)
+        ]
+        plain = [item for item in found if not isinstance(item, ContainerItem)]
+        return plain + self._contained(
+            [item for item in found if isinstance(item, ContainerItem)], places
+        )
+
+    def _contained(self, found: Sequence[ContainerItem], places: Places) -> list[SourceItem]:
+        """The pictures in containers; each container has taken the place of its first one."""
+        if not found:
+            return []
+        assert self._containers is not None
         items: list[SourceItem] = []
-        for finished, (outcome, _) in zip(batch, outcomes, strict=True):
-            items += self._items_of(finished, outcome)
+        for container, pictures in zip(found, self._containers.open(found), strict=True):
+            if container.path is not None:
+                container.path.unlink(missing_ok=True)
+            num_places = 1 + places.take(len(pictures) - 1)
+            items += pictures[:num_places]
+            items += [
+                RefusedItem(**provenance(picture), reason=BEYOND_CAP)
+                for picture in pictures[num_places:]
+            ]
         return items
 
     def _outcome(self, finished: Finished) -> tuple[Outcome | None, bool]:
@@ -174,22 +216,23 @@ class Harvest:
         if isinstance(result, Downloaded):
             return self._keep(record, result), True
         if isinstance(result, FetchError) and not isinstance(result, BudgetSpentError):
-            self._counts["failed_downloads"] += 1
-            (before,) = self._outcomes.find([record.url])
-            before = before or Outcome(url=record.url, at="")
-            return _failed(before, result.reason, result.detail), True
+            return self._failure(record.url, result.reason, result.detail), True
         return (result if isinstance(result, Outcome) else None), False
 
     def _keep(self, record: Record, found: Downloaded) -> Outcome:
+        """Store what was fetched; a zip file stays where it is, to be unpacked from there."""
         self._counts["downloads"] += 1
         self._counts["downloaded_bytes"] += found.num_bytes
         assert self._fetching is not None
         self._fetching.num_bytes_taken += found.num_bytes
+        fault = None if record.form == "image" else form_fault(record.form, _head(found.content))
+        if fault is not None:
+            self._forget(found)
+            return self._failure(record.url, *fault)
         blob = None
         if record.form != "zip":
             blob = Blobs(self._store).put(found.content, sha256=found.sha256)
-            if isinstance(found.content, Path):
-                found.content.unlink()
+            self._forget(found)
         headers = {
             "etag": found.etag,
             "last_modified": found.last_modified,
@@ -204,35 +247,42 @@ class Harvest:
             headers=json.dumps({k: v for k, v in headers.items() if v is not None}),
         )
 
-    def _items_of(self, finished: Finished, outcome: Outcome | None) -> list[SourceItem]:
+    @staticmethod
+    def _forget(found: Downloaded) -> None:
+        if isinstance(found.content, Path):
+            found.content.unlink(missing_ok=True)
+
+    def _failure(self, url: str, reason: str, detail: str) -> Outcome:
+        self._counts["failed_downloads"] += 1
+        (before,) = self._outcomes.find([url])
+        return _failed(before or Outcome(url=url, at=""), reason, detail)
+
+    def _item(self, finished: Finished, outcome: Outcome | None) -> SourceItem:
         record, result = finished.record, finished.result
-        known = {**self._provenance(record)}
+        known = self._provenance(record)
         if record.refused is not None:
             reason, detail = record.refused
-            return [RefusedItem(**known, reason=reason, detail=detail)]
+            return RefusedItem(**known, reason=reason, detail=detail)
         if isinstance(result, BudgetSpentError):
-            return [RefusedItem(**known, reason=result.reason, detail=result.detail)]
+            return RefusedItem(**known, reason=result.reason, detail=result.detail)
         if result is None:
             (outcome,) = self._outcomes.find([record.url])
         assert outcome is not None
         known |= {"fetched_at": outcome.at, "headers": outcome.headers}
         if outcome.reason is not None:
-            return [RefusedItem(**known, reason=outcome.reason, detail=outcome.detail or "")]
-        if record.form == "image":
-            assert outcome.blob is not None
-            self._undecided[known["id"]] = record.url
-            key = f"blob:{outcome.blob}"
-            return [BlobItem(**known, key=key, store=self._store, sha256=outcome.blob)]
-        return self._contained(record, result, outcome)
+            return RefusedItem(**known, reason=outcome.reason, detail=outcome.detail or "")
+        assert outcome.sha256 is not None
+        if record.form != "image":
+            content = result.content if isinstance(result, Downloaded) else None
+            path = content if record.form == "zip" and isinstance(content, Path) else None
+            return ContainerItem(**known, form=record.form, sha256=outcome.sha256, path=path)
+        self._undecided[known["id"]] = record.url
+        key = f"blob:{outcome.sha256}"
+        return BlobItem(**known, key=key, store=self._store, sha256=outcome.sha256)
 
     def _provenance(self, record: Record) -> dict[str, Any]:
         known = {name: getattr(record, name, None) or None for name in PROVENANCE}
         return {**known, "id": _plain(record.id), "source": self.name}
-
-    def _contained(
-        self, record: Record, result: Downloaded | object, outcome: Outcome
-    ) -> list[SourceItem]:
-        raise NotImplementedError
 
     def _log(self, fetching: Fetching) -> None:
         listed = f"{self._records.num_listed} listed"
@@ -250,6 +300,10 @@ class Harvest:
         )
 
 
+def _unpacking(params: object) -> ZipParams | None:
+    return params if isinstance(params, ZipParams) else None
+
+
 def _failed(before: Outcome, reason: str, detail: str) -> Outcome:
     return replace(
         before,
@@ -258,6 +312,13 @@ def _failed(before: Outcome, reason: str, detail: str) -> Outcome:
         detail=detail,
         num_failures=before.num_failures + 1,
     )
+
+
+def _head(content: bytes | Path) -> bytes:
+    if isinstance(content, bytes):
+        return content[:HEAD_BYTES]
+    with content.open("rb") as file:
+        return file.read(HEAD_BYTES)
 
 
 def _plain(id_: str) -> str:

@@ -36,25 +36,18 @@ class SourceLimits(Params):
 
     def identity(self) -> dict[str, Any]:
         """What tells one query from another: the settings less the limits."""
-        return identity_of(self.canonical())
+        return {key: value for key, value in self.canonical().items() if key not in LIMITS}
 
 
-LIMITS = (*SourceLimits.model_fields, "max_container_mb")
-
-
-def identity_of(section: dict[str, Any]) -> dict[str, Any]:
-    """The identity of a `scrape` section in its canonical form."""
-    return {key: value for key, value in section.items() if key not in LIMITS}
+LIMITS = tuple(SourceLimits.model_fields)
 
 
 class RemoteParams(SourceLimits):
     """A source on the network.
 
     After `relist_days` the whole source is listed again, so that what has been deleted there is
-    noticed; in between only what is new is asked for. A PDF or an archive may have
-    `max_container_mb`, each of its pictures `max_file_mb`.
+    noticed; in between only what is new is asked for.
     """
 
-    max_container_mb: Annotated[float, Field(gt=0)] = 2000.0
     relist_days: Annotated[float, Field(ge=0)] = Field(default=30.0, exclude=True)
     conduct: ConductParams = Field(default=ConductParams(), exclude=True)

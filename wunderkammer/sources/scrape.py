@@ -8,7 +8,7 @@ from time import perf_counter
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from wunderkammer.build import StageInputs
 from wunderkammer.harvest.course import Course
@@ -19,7 +19,7 @@ from wunderkammer.sources.counts import scrape_counts
 from wunderkammer.sources.growth_plot import growth_plot
 from wunderkammer.sources.ingest import Ingest, facts_ledger, ingest
 from wunderkammer.sources.item import Source, SourceError, SourceReport
-from wunderkammer.sources.limits import MB, SourceLimits, identity_of
+from wunderkammer.sources.limits import MB, SourceLimits
 from wunderkammer.sources.open_source import Surroundings, open_source
 from wunderkammer.sources.places import Places
 from wunderkammer.sources.sheets import new_sheet, scrape_sheets
@@ -125,10 +125,14 @@ def _without_placeholders(rows: pa.Table, params: SourceLimits) -> pa.Table:
 def _previous_record(inputs: StageInputs) -> Record | None:
     """The version in force, if it comes from the same query."""
     record = inputs.versions.current(inputs.subject.name, RAW_SCRAPE.name)
-    wanted = inputs.subject.spec.section("scrape").canonical()
-    if record is None or identity_of(record.sections["scrape"]) != identity_of(wanted):
+    if record is None:
         return None
-    return record
+    params = inputs.subject.spec.scrape
+    try:
+        before = type(params).model_validate_json(json.dumps(record.sections["scrape"]))
+    except ValidationError:
+        return None
+    return record if before.identity() == params.identity() else None
 
 
 def _rows_of(record: Record | None, versions: Versions) -> pa.Table:
