@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.checkpoint_cli import export_checkpoint, import_checkpoint
+from pipelines.collection_cli import attributions, scrape
 from wunderkammer.gan.evaluation.verdict import memorisation_verdict
 from wunderkammer.scratch import scratch_folder
 from wunderkammer.stages import STAGES
@@ -113,6 +114,8 @@ def up(
     raise typer.Exit(serve(port=port, tensorboard_port=tensorboard_port, tensorboard_logs=logs))
 
 
+app.command()(scrape)
+app.command()(attributions)
 app.command()(import_checkpoint)
 app.command()(export_checkpoint)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from pipelines.definitions import defs
-from pipelines.jobs import CHAIN
+from pipelines.jobs import CHAIN, RESCRAPE
 from pipelines.launcher import fail_dead_runs
 from pipelines.sensors import sync_subjects
 from resources.subjects import SubjectFiles
@@ -49,6 +49,24 @@ def refresh(
         _run(instance, step, force=False, say=say)
         ran.append(step)
     return ran
+
+
+def rescrape(instance: dg.DagsterInstance, subject: str) -> None:
+    """Ask the subject's source for what is new, as the button of the job `rescrape` does.
+
+    Raises:
+        RefreshError: it failed; the version before it stays.
+    """
+    fail_dead_runs(instance)
+    sync_subjects(instance, SubjectFiles().load())
+    result = defs.resolve_job_def(RESCRAPE.name).execute_in_process(
+        instance=instance,
+        partition_key=subject,
+        run_config={"loggers": {"console": {"config": {}}}},
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise RefreshError(f"{RAW_SCRAPE.name} of {subject!r} failed: {_reason(result)}")
 
 
 def stale_steps(subject: str) -> list[StepState]:
