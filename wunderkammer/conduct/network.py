@@ -1,210 +1,246 @@
 """All conduct on the network of one scrape run."""
 
 import asyncio
-import hashlib
-import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from yarl import URL
 
+from wunderkammer.conduct.bodies import Body
+from wunderkammer.conduct.budget import NetworkStats
 from wunderkammer.conduct.errors import BudgetSpentError, FetchError
+from wunderkammer.conduct.files import Digests, FileBody, take_if_verified
 from wunderkammer.conduct.params import ConductParams
+from wunderkammer.conduct.parts import Part, Parts
+from wunderkammer.conduct.replies import BODY, Head, backoff_s, is_redirect
 from wunderkammer.conduct.requests import Answer, Download, Downloaded, Request
+from wunderkammer.conduct.robots import MAX_ROBOTS_BYTES, Robots
+from wunderkammer.conduct.turns import Terms
 from wunderkammer.conduct.urls import parse_url, shown
 
 if TYPE_CHECKING:
-    from wunderkammer.conduct.client import Client
+    from wunderkammer.conduct.exchange import Exchange
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 MAX_REDIRECTS = 5
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
-MAX_RETRY_AFTER_S = 120.0
-FIRST_BACKOFF_S = 0.5
-MAX_BACKOFF_S = 30.0
+GONE = (404, 410)
+NOT_MODIFIED, BEYOND_THE_END = 304, 416
+ASK_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip", "Expect": ""}
+FILE_HEADERS = {"Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity"}
 
 
-def backoff_s(num_failures: int) -> float:
-    """How long to wait after so many failures: doubling, with jitter between half and all."""
-    longest = min(FIRST_BACKOFF_S * 2 ** (num_failures - 1), MAX_BACKOFF_S)
-    return random.uniform(longest / 2, longest)
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """How a URL is asked for: `headers` go to its own origin only, `conduct` also elsewhere."""
 
-
-def retry_after_s(value: str | None, *, at: datetime) -> float | None:
-    """The seconds that a Retry-After header asks for from `at` on, capped; None if unreadable."""
-    if value is None:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return min(float(value), MAX_RETRY_AFTER_S)
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)) - at
-    return min(max(seconds.total_seconds(), 0.0), MAX_RETRY_AFTER_S)
-
-
-@dataclass
-class NetworkStats:
-    """What a run has asked for so far."""
-
-    num_requests: int = 0
-    num_bytes: int = 0
-    requests_by_host: Counter[str] = field(default_factory=Counter)
-    bytes_by_host: Counter[str] = field(default_factory=Counter)
+    terms: Terms
+    conduct: Mapping[str, str]
+    headers: Mapping[str, str]
+    posted: bytes | None = None
+    robots: bool = False
+    accepted: frozenset[int] = BODY
 
 
 class Network:
-    """The network of one run, on one event loop."""
+    """The network of one run, on one event loop.
+
+    `scratch` is a folder of this run alone, kept from one run to the next: broken downloads wait
+    there to be gone on with.
+    """
 
     def __init__(self, params: ConductParams, *, contact: str, scratch: Path) -> None:
         self.params = params
-        self.stats = NetworkStats()
+        self.stats = NetworkStats(params)
         self._contact = contact
-        self._scratch = scratch
-        self._client: Client | None = None
-        self._slots = asyncio.Semaphore(params.max_connections)
-        self._turns: dict[str, asyncio.Semaphore] = {}
-        self._ready_at: dict[str, float] = defaultdict(float)
+        self._parts = Parts(scratch)
+        self._files = Terms("files", params.files_per_s, params.max_connections_per_host)
+        self._robots = Robots(self._robots_txt)
+        self._exchange: Exchange | None = None
 
     async def ask(self, request: Request) -> Answer:
         """The answer to a small question.
 
         Raises:
-            FetchError: there is none after all tries.
+            FetchError: there is none after all tries; BudgetSpentError if none may be asked.
         """
         return await self.ask_for(request, read=lambda answer: answer)
 
     async def ask_for(self, request: Request, *, read: Callable[[Answer], T]) -> T:
-        """What `read` makes of the answer; it may raise a FetchError that may pass.
+        """What `read` makes of the answer; what it raises that may pass is asked again.
 
         Raises:
-            FetchError: there is none after all tries.
+            FetchError: there is none after all tries; BudgetSpentError if none may be asked.
         """
+        terms = self._files
+        if request.per_s is not None:
+            at_once = request.at_once or self.params.max_connections_per_host
+            terms = Terms("api", request.per_s, at_once)
+        question = _Question(terms, ASK_HEADERS, request.headers, posted=request.body)
+        return await self._tried(self._read, request, question, read)
+
+    async def download(self, job: Download) -> Downloaded:
+        """The whole, verified content of a file.
+
+        Raises:
+            FetchError: it can't be had; BudgetSpentError if nothing more may be asked.
+        """
+        for url in (job.url, *job.other_urls):
+            try:
+                return await self._tried(self._fetch, url, job)
+            except FetchError as error:
+                if error.status not in GONE:
+                    raise
+                gone = error
+        raise gone
+
+    async def close(self) -> None:
+        """Break off what is under way and close all connections."""
+        if self._exchange is not None:
+            self._exchange.close()
+            self._exchange = None
+
+    async def _tried(self, attempt: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
         num_failures = 0
         while True:
             try:
-                return read(await self._attempt(request))
+                return await attempt(*args)
             except FetchError as error:
                 num_failures += 1
                 if not error.may_pass or num_failures >= self.params.num_tries:
                     raise
                 wait = error.retry_after_s
-            await asyncio.sleep(backoff_s(num_failures) if wait is None else wait)
+            if wait is None:
+                wait = backoff_s(num_failures)
+            left = self.stats.seconds_left
+            await asyncio.sleep(wait if left is None else min(wait, left))
 
-    async def download(self, job: Download) -> Downloaded:
-        """The whole content of a file.
+    async def _read(self, request: Request, question: _Question, read: Callable[[Answer], T]) -> T:
+        """One attempt at an answer."""
+        body = Body(max_bytes=request.max_bytes)
+        url, head = await self._follow(request.url, body, question)
+        content = b"".join(body.chunks)
+        return read(
+            Answer(url=shown(url), status=head.status, headers=head.headers, content=content)
+        )
 
-        Raises:
-            FetchError: it can't be had.
-        """
-        for url in (job.url, *job.other_urls):
-            try:
-                return await self._download(url, job)
-            except FetchError as error:
-                gone = error
-                if error.status not in (404, 410):
-                    raise
-        raise gone
-
-    async def _download(self, url: str, job: Download) -> Downloaded:
-        validators = {"If-None-Match": job.etag, "If-Modified-Since": job.last_modified}
-        headers = {**job.headers, **{k: v for k, v in validators.items() if v is not None}}
-        answer = await self.ask(Request(url=url, headers=headers, max_bytes=job.max_bytes))
-        sha256 = hashlib.sha256(answer.content).hexdigest()
-        content: bytes | Path = answer.content
-        if job.to_file:
-            content = self._scratch / hashlib.sha256(url.encode()).hexdigest()
-            content.write_bytes(answer.content)
+    async def _fetch(self, url: str, job: Download) -> Downloaded:
+        """One attempt at a file."""
+        whole = self._parts.take_whole(url)
+        known = None if whole is None else await asyncio.to_thread(take_if_verified, whole, job)
+        if known is not None:
+            return known
+        part = self._parts.find(url)
+        digests = Digests(job)
+        if part is not None:
+            await asyncio.to_thread(digests.update_from, part.path)
+        body = FileBody(job, url=url, parts=self._parts, part=part, digests=digests)
+        try:
+            _, head = await self._follow(url, body, self._question(job, part))
+            if head.status == NOT_MODIFIED:
+                return _not_modified(url, job)
+            if head.status == BEYOND_THE_END:
+                body.adopt_part(head)
+            content, sha256 = await body.finish()
+        except BaseException as error:
+            is_lost = isinstance(error, FetchError) and not error.may_pass
+            if is_lost and not isinstance(error, BudgetSpentError):
+                body.drop()
+            else:
+                body.rescue()
+            raise
         return Downloaded(
             url=url,
             content=content,
             sha256=sha256,
-            num_bytes=len(answer.content),
-            etag=answer.headers.get("etag"),
-            last_modified=answer.headers.get("last-modified"),
-            content_type=answer.headers.get("content-type"),
-            not_modified=answer.status == 304,
+            num_bytes=body.digests.num_bytes,
+            etag=head.headers.get("etag"),
+            last_modified=head.headers.get("last-modified"),
+            content_type=head.content_type,
         )
 
-    async def close(self) -> None:
-        """Close its connections."""
-        if self._client is not None:
-            await self._client.close()
+    def _question(self, job: Download, part: Part | None) -> _Question:
+        conduct = FILE_HEADERS
+        accepted = BODY
+        known = {"If-None-Match": job.etag, "If-Modified-Since": job.last_modified}
+        if any(known.values()):
+            # What a server has sent is sent back only if no header can be hidden in it.
+            sent = {k: v for k, v in known.items() if v and v.isascii() and v.isprintable()}
+            conduct, accepted = {**conduct, **sent}, accepted | {NOT_MODIFIED}
+        if part is not None:
+            rest = {"Range": f"bytes={part.num_bytes}-", "If-Range": part.validator}
+            conduct, accepted = {**conduct, **rest}, accepted | {BEYOND_THE_END}
+        return _Question(self._files, conduct, job.headers, robots=job.robots, accepted=accepted)
 
-    async def _attempt(self, request: Request) -> Answer:
-        url = parse_url(request.url, loopback_ports=self.params.allow_loopback_ports)
-        headers = request.headers
+    async def _follow(self, text: str, body: Body, question: _Question) -> tuple[URL, Head]:
+        """Where the answer came from, and its head."""
+        url = self._parsed(text)
+        headers = {**question.conduct, **question.headers} if question.headers else question.conduct
         for _ in range(MAX_REDIRECTS + 1):
-            status, found, content = await self._once(url, request, headers)
-            target = found.get("location")
-            if status not in REDIRECTS or target is None:
-                _judge(status, found, url)
-                return Answer(url=shown(url), status=status, headers=found, content=content)
-            here = url
-            try:
-                joined = str(url.join(URL(target)))
-            except ValueError as error:
-                raise FetchError("bad_redirect", f"from {shown(url)}") from error
-            url = parse_url(joined, loopback_ports=self.params.allow_loopback_ports)
-            if url.origin() != here.origin():
-                headers = {}
+            head = await self._exchanged().ask(
+                url,
+                terms=await self._terms(url, question),
+                body=body,
+                headers=headers,
+                accepted=question.accepted,
+                posted=question.posted,
+            )
+            if not is_redirect(head):
+                return url, head
+            target = self._redirected(url, head, question)
+            if target.origin() != url.origin():
+                headers = question.conduct
+            url = target
         raise FetchError("too_many_redirects", f"more than {MAX_REDIRECTS}")
 
-    async def _once(
-        self, url: URL, request: Request, headers: Mapping[str, str]
-    ) -> tuple[int, dict[str, str], bytes]:
-        host = f"{url.raw_host}:{url.port}"
-        at_once = request.at_once or self.params.max_connections_per_host
-        turns = self._turns.setdefault(f"{host} {at_once}", asyncio.Semaphore(at_once))
-        rate = request.per_s or self.params.files_per_s
-        async with turns, self._slots:
-            if rate is not None:
-                at = self._ready_at[host] = max(self._ready_at[host] + 1 / rate, monotonic())
-                await asyncio.sleep(at - monotonic())
-            if self.params.max_requests is not None and (
-                self.stats.num_requests >= self.params.max_requests
-            ):
-                raise BudgetSpentError("budget_spent", f"{self.params.max_requests} requests")
-            self.stats.num_requests += 1
-            self.stats.requests_by_host[host] += 1
-            return await self._curl().ask(
-                str(url),
-                method=request.method,
-                headers=headers,
-                body=request.body,
-                max_bytes=request.max_bytes,
-            )
+    def _redirected(self, url: URL, head: Head, question: _Question) -> URL:
+        if question.posted is not None:
+            raise FetchError("bad_redirect", f"of a form, from {shown(url)}")
+        try:
+            text = str(url.join(URL(head.headers["location"])))
+        except ValueError as error:
+            raise FetchError("bad_redirect", f"from {shown(url)}") from error
+        try:
+            return self._parsed(text)
+        except FetchError as error:
+            detail = f"redirected from {shown(url)}: {error.detail}"
+            raise FetchError(error.reason, detail) from error
 
-    def _curl(self) -> "Client":
-        from wunderkammer.conduct.client import Client
+    async def _terms(self, url: URL, question: _Question) -> Terms:
+        if not question.robots:
+            return question.terms
+        delay_s = await self._robots.delay_s(url)
+        terms = question.terms
+        if delay_s == 0 or (terms.per_s is not None and terms.per_s <= 1 / delay_s):
+            return terms
+        return Terms(terms.lane, 1 / delay_s, at_once=1)
 
-        if self._client is None:
-            self._client = Client(
-                contact=self._contact,
-                loopback_ports=self.params.allow_loopback_ports,
-                timeout_s=self.params.timeout_s,
-            )
-        return self._client
+    async def _robots_txt(self, url: URL) -> bytes:
+        answer = await self.ask(Request(url=str(url)))
+        return answer.content[:MAX_ROBOTS_BYTES]
+
+    def _parsed(self, text: str) -> URL:
+        return parse_url(text, loopback_ports=self.params.allow_loopback_ports)
+
+    def _exchanged(self) -> "Exchange":
+        if self._exchange is None:
+            # libcurl is loaded by those who use it only.
+            from wunderkammer.conduct.exchange import Exchange
+
+            self._exchange = Exchange(self.params, contact=self._contact, stats=self.stats)
+        return self._exchange
 
 
-def _judge(status: int, headers: Mapping[str, str], url: URL) -> None:
-    if status in (200, 206, 304):
-        return
-    wait = retry_after_s(headers.get("retry-after"), at=datetime.now(UTC))
-    html = headers.get("content-type", "").startswith("text/html")
-    throttled = status == 403 and html
-    raise FetchError(
-        "throttled" if throttled else f"http_{status}",
-        f"{status} from {shown(url)}",
-        may_pass=throttled or status in RETRIED_STATUS,
-        retry_after_s=wait,
-        status=status,
+def _not_modified(url: str, job: Download) -> Downloaded:
+    return Downloaded(
+        url=url,
+        content=b"",
+        sha256="",
+        num_bytes=0,
+        etag=job.etag,
+        last_modified=job.last_modified,
+        content_type=None,
+        not_modified=True,
     )

@@ -21,9 +21,9 @@ class ConductParams(Params):
     failed, and so has a download that takes more than `max_download_s`. `files_per_s` is the most
     that one host is asked for files by all processes of this machine together (an API has its own
     published rate). A host that fails `max_failures_in_a_row` times is left alone for `rest_s`,
-    then twice as long; after the third rest it is given up for the run. `max_requests`, `max_gb` and
-    `max_minutes` end a run early: what is missing then comes with the next one. What failed for
-    good is asked again after `retry_days`, then after three times that, seven times, and so on.
+    then twice as long; after the third rest it is given up for the run. `max_requests`, `max_gb`
+    and `max_minutes` end a run early: what is missing then comes with the next one. What failed
+    for good is asked again after `retry_days`, then after three times that, seven times, and so on.
     `allow_loopback_ports` names the ports of this machine that may be asked (a mirror, a test);
     every other private address is refused.
     """

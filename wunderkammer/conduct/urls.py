@@ -1,6 +1,7 @@
 """URLs that may be asked for, and how they are shown."""
 
 from collections.abc import Collection
+from functools import lru_cache
 
 from yarl import URL
 
@@ -24,16 +25,21 @@ def parse_url(text: str, *, loopback_ports: Collection[int]) -> URL:
     if url.raw_user is not None or url.raw_password is not None:
         raise FetchError("user_info_in_url", "a user name or password in a URL is not sent")
     # What looks like a number goes straight to a socket, past every resolver.
-    if ":" in url.raw_host or url.raw_host.replace(".", "").isdigit():
-        try:
-            allowed = is_allowed(url.raw_host, port, loopback_ports=loopback_ports)
-        except ValueError as error:
-            raise FetchError("bad_url", f"{url.raw_host} is no usual IP address") from error
-        if not allowed:
-            raise FetchError("private_address", f"{url.raw_host} is no public address")
+    if (":" in url.raw_host or url.raw_host.replace(".", "").isdigit()) and not _may_connect(
+        url.raw_host, port, frozenset(loopback_ports)
+    ):
+        raise FetchError("private_address", f"{url.raw_host} is no public address")
     return url.with_fragment(None)
 
 
 def shown(url: URL) -> str:
     """The URL without what may be a secret."""
     return str(url.with_user(None).with_query(None).with_fragment(None))
+
+
+@lru_cache(maxsize=1024)
+def _may_connect(address: str, port: int, loopback_ports: frozenset[int]) -> bool:
+    try:
+        return is_allowed(address, port, loopback_ports=loopback_ports)
+    except ValueError as error:
+        raise FetchError("bad_url", f"{address} is no usual IP address") from error

@@ -1,0 +1,58 @@
+"""What a host's robots.txt allows (RFC 9309)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from protego import Protego
+from yarl import URL
+
+from wunderkammer.conduct.errors import BudgetSpentError, FetchError
+from wunderkammer.conduct.urls import shown
+
+AGENT = "Wunderkammer"
+# RFC 9309, 2.5: at least this much has to be read.
+MAX_ROBOTS_BYTES = 500 * 1024
+MAX_CRAWL_DELAY_S = 60.0
+
+
+class Robots:
+    """Reads each host's robots.txt once.
+
+    `fetch` gives its beginning, and raises a FetchError with the status if there is none.
+    """
+
+    def __init__(self, fetch: Callable[[URL], Awaitable[bytes]]) -> None:
+        self._fetch = fetch
+        self._rules: dict[URL, asyncio.Task[Protego]] = {}
+
+    async def delay_s(self, url: URL) -> float:
+        """The seconds that the host wants between two requests.
+
+        Raises:
+            FetchError: "robots" if the URL may not be fetched; "robots_unreachable" (may pass) if
+                the rules can't be read, which forbids everything until they can.
+        """
+        rules = await self._read(url.origin())
+        if not rules.can_fetch(str(url), AGENT):
+            raise FetchError("robots", f"robots.txt of {url.host} forbids {shown(url)}")
+        return min(float(rules.crawl_delay(AGENT) or 0.0), MAX_CRAWL_DELAY_S)
+
+    async def _read(self, origin: URL) -> Protego:
+        task = self._rules.get(origin)
+        if task is None:
+            task = self._rules[origin] = asyncio.create_task(self._ask(origin))
+        # One download that is given up must not take the rules from the others.
+        return await asyncio.shield(task)
+
+    async def _ask(self, origin: URL) -> Protego:
+        try:
+            text = await self._fetch(origin / "robots.txt")
+        except BudgetSpentError:
+            raise
+        except FetchError as error:
+            status = error.status or 0
+            if not 400 <= status < 500 or status == 429:
+                detail = f"robots.txt of {origin.host}: {error.reason}"
+                raise FetchError("robots_unreachable", detail, may_pass=True) from error
+            text = b""
+        return Protego.parse(text.decode("utf-8", "replace"))
