@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from wunderkammer.conduct.api import Api
 from wunderkammer.conduct.errors import BudgetSpentError, FetchError
@@ -22,16 +21,15 @@ from wunderkammer.sources.flickr_photos import (
 )
 from wunderkammer.sources.licences import OPEN, Licence, Licences, read_licence
 from wunderkammer.sources.limits import RemoteParams
-from wunderkammer.sources.listing import Listing, Page, Position, Record
+from wunderkammer.sources.listing import Listing, Page, Position, Record, StalePositionError
 from wunderkammer.sources.posts import at, whole
-from wunderkammer.sources.replies import Gaps, as_text, as_url, licence_refusal
+from wunderkammer.sources.replies import Gaps, Reply, as_text, as_url, licence_refusal
 
 if TYPE_CHECKING:
     from wunderkammer.conduct.network import Network
 
 KEYS_PAGE = "https://www.flickr.com/services/api/keys"
-# The published 3600 an hour.
-PER_S = 1.0
+Count = Annotated[int, Field(ge=0)]
 PER_PAGE = 500
 # What a search within a box gives at most.
 PER_PAGE_BBOX = 250
@@ -71,7 +69,8 @@ class FlickrParams(RemoteParams):
     bbox: tuple[float, float, float, float] | None = None
     max_size: Size = "o"
     licences: Licences = OPEN
-    max_unseen: Annotated[float, Field(ge=0, le=1)] = 0.1
+    max_unseen: Annotated[float, Field(ge=0, le=1)] = Field(default=0.1, exclude=True)
+    requests_per_hour: Annotated[float, Field(gt=0)] = Field(default=3600.0, exclude=True)
     key_env: str = "FLICKR_API_KEY"
     base_url: str = "https://api.flickr.com/services"
     site_url: str = "https://www.flickr.com"
@@ -93,8 +92,7 @@ class FlickrParams(RemoteParams):
         return bool(self.text or self.tags or self.bbox)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Place:
+class _Place(Reply):
     """Where a listing is: at a page of those photos that are newer than `since`.
 
     Attributes:
@@ -106,16 +104,19 @@ class _Place:
     """
 
     group: str | None = None
-    since: int = 0
-    page: int = 1
-    pages: int = 0
-    newest: int = 0
-    total: int | None = None
-    num_seen: int = 0
+    since: Count = 0
+    page: Annotated[int, Field(ge=1)] = 1
+    pages: Count = 0
+    newest: Count = 0
+    total: Count | None = None
+    num_seen: Count = 0
+
+    def at(self, **changes: Any) -> "_Place":
+        return self.model_copy(update=changes)
 
     @property
     def position(self) -> Position:
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return self.model_dump(exclude_none=True)
 
     @property
     def end(self) -> Position:
@@ -142,18 +143,24 @@ class Flickr(Listing):
         self._params = params
         self._licences = {id_: read_licence(name, url=url) for id_, (name, url) in LICENCES.items()}
         fixed = {"api_key": key, "format": "json", "nojsoncallback": "1"}
-        self._api = Api(network, params.base_url, per_s=PER_S, query=fixed)
+        self._api = Api(
+            network, params.base_url, per_s=params.requests_per_hour / 3600, query=fixed
+        )
         self._per_page = PER_PAGE_BBOX if params.bbox else PER_PAGE
 
     async def pages(self, start: Position, *, known: Callable[[str], bool]) -> AsyncIterator[Page]:
         """Pages of up to 500 photos; one that can't be had is left out.
 
         Raises:
+            StalePositionError: the position is none of Flickr's.
             FetchError: the key or the group is refused, or nothing more can be had.
         """
-        place = _Place(**start)  # type: ignore[arg-type]  # as `_Place.position` wrote it
+        try:
+            place = _Place.model_validate(start)
+        except ValidationError as error:
+            raise StalePositionError(str(start)) from error
         if self._params.group and place.group is None:
-            place = replace(place, group=await self._group_id(self._params.group))
+            place = place.at(group=await self._group_id(self._params.group))
         if self._params.searches:
             await self._learn_licences()
         gaps = Gaps()
@@ -187,8 +194,7 @@ class Flickr(Listing):
         dated = "dateupload" if self._params.searches else "dateadded"
         times = [time for one in photos["photo"] if (time := whole(at(one, dated))) is not None]
         is_first_of_all = not (place.pages or place.since)
-        found = replace(
-            place,
+        found = place.at(
             pages=whole(photos.get("pages")) or 0,
             newest=max([place.newest, *times]),
             total=whole(photos.get("total")) or 0 if is_first_of_all else place.total,
@@ -199,14 +205,14 @@ class Flickr(Listing):
         return self._next(found)
 
     def _next(self, place: _Place) -> tuple[_Place, bool]:
-        place = replace(place, page=place.page + 1)
+        place = place.at(page=place.page + 1)
         if place.page > place.pages:
             return place, True
         if self._params.searches and place.page > MAX_DEPTH // self._per_page:
             if place.newest <= place.since:
                 raise FetchError("repeated", f"{MAX_DEPTH} photos on from {place.since}: the same")
             # Others of the last second may not have been among those shown.
-            return replace(place, since=place.newest, page=1), False
+            return place.at(since=place.newest, page=1), False
         return place, False
 
     def _unseen(self, place: _Place) -> str | None:

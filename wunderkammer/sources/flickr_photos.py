@@ -49,8 +49,12 @@ DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 def urls_of(photo: Any, max_size: Size) -> tuple[str, ...]:
-    """The URLs that stand in a listed photo, from `max_size` on down."""
-    listed = (as_url(at(photo, f"url_{size}")) for size in SIZES[SIZES.index(max_size) :])
+    """The URLs that stand in a listed photo, the largest that is allowed first."""
+    allowed = SIZES[SIZES.index(max_size) :]
+    # A small original comes in no larger size.
+    if max_size != "o" and 0 < _side(photo, "_o") <= MAX_SIDES_PX[max_size]:
+        allowed = ("o", *allowed)
+    listed = (as_url(at(photo, f"url_{size}")) for size in allowed)
     return tuple(url for url in listed if url is not None)
 
 
@@ -62,10 +66,15 @@ def urls_of_sizes(sizes: Iterable[Any], max_size: Size) -> tuple[str, ...]:
         # A square is cut out of the photo.
         is_square = "Square" in (as_text(at(one, "label")) or "")
         if url is not None and not is_square and at(one, "media") != "video":
-            sides[url] = max(whole(at(one, "width")) or 0, whole(at(one, "height")) or 0)
+            sides[url] = _side(one)
     longest = MAX_SIDES_PX.get(max_size, max(sides.values(), default=0))
     fitting = (url for url, side in sides.items() if side <= longest)
     return tuple(sorted(fitting, key=sides.__getitem__, reverse=True))
+
+
+def _side(one: Any, suffix: str = "") -> int:
+    """The longer side in pixels, 0 if it is not told."""
+    return max(whole(at(one, f"{name}{suffix}")) or 0 for name in ("width", "height"))
 
 
 def taken_at(photo: Any) -> str | None:

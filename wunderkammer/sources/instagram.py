@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from wunderkammer.conduct.network import Network
 
 TOKENS_PAGE = "https://developers.facebook.com/tools/explorer"
-# The published limits: hashtags in 7 days, posts a page, and 200 requests an hour, of which a
-# listing takes but some minutes.
+# The published limits: hashtags in 7 days, posts a page.
 MAX_HASHTAGS = 30
 PER_PAGE = 50
-PER_S = 0.5
 # A hashtag that does not end is left after so many pages.
 MAX_PAGES = 200
 FIELDS = "id,media_type,media_url,permalink,caption,timestamp,children{id,media_type,media_url}"
@@ -53,6 +51,7 @@ class InstagramParams(RemoteParams):
     user_id: Annotated[str, Field(pattern="^[0-9]+$")]
     edge: Literal["recent_media", "top_media"] = "recent_media"
     accept_unlicensed: bool = False
+    requests_per_minute: Annotated[float, Field(gt=0)] = Field(default=30.0, exclude=True)
     key_env: str = "INSTAGRAM_ACCESS_TOKEN"
     base_url: str = "https://graph.facebook.com/v24.0"
 
@@ -83,7 +82,7 @@ class Instagram(Listing):
         self._api = Api(
             network,
             params.base_url,
-            per_s=PER_S,
+            per_s=params.requests_per_minute / 60,
             # As Meta's own clients do: errors come inside a 200, with the codes that explain them.
             query={"suppress_http_code": "1"},
             headers={"Authorization": f"Bearer {token}"},

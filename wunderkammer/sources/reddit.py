@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from wunderkammer.conduct.network import Network
 
 APPS_PAGE = "https://www.reddit.com/prefs/apps (Reddit approves new apps by hand)"
-# Under the published 100 a minute.
-PER_S = 1.0
 PER_PAGE = 100
 # Of a listing Reddit shows 1000 posts, some of which it holds back.
 MOST_SHOWN = 900
@@ -40,7 +38,8 @@ class RedditParams(RemoteParams):
     until you set `accept_unlicensed`, which says that you may use them. Posts below `min_score`,
     of a flair that is not among `flairs` (where any are given), or marked as not safe for work
     (without `nsfw`) are refused, and so are videos, animations and what has been removed. Reddit
-    shows the newest 1000 posts at most; what is gone from a longer subreddit is not noticed.
+    shows the newest 1000 posts at most; what is gone from a longer subreddit is not noticed. It
+    allows 100 requests a minute.
 
     The id and the secret of an app are read from the environment variables named by
     `client_id_env` and `client_secret_env` (https://www.reddit.com/prefs/apps; Reddit approves new
@@ -53,6 +52,7 @@ class RedditParams(RemoteParams):
     min_score: int | None = None
     flairs: tuple[str, ...] = ()
     nsfw: bool = False
+    requests_per_minute: Annotated[float, Field(gt=0)] = Field(default=60.0, exclude=True)
     client_id_env: str = "REDDIT_CLIENT_ID"
     client_secret_env: str = "REDDIT_CLIENT_SECRET"  # noqa: S105 - the name of a variable
     base_url: str = "https://www.reddit.com"
@@ -87,7 +87,8 @@ class Reddit(Listing):
         basic = {"Authorization": f"Basic {base64.b64encode(':'.join(keys).encode()).decode()}"}
         self._params = params
         self._network = network
-        self._tokens = Api(network, params.base_url, per_s=PER_S, headers=basic)
+        self._per_s = params.requests_per_minute / 60
+        self._tokens = Api(network, params.base_url, per_s=self._per_s, headers=basic)
         self._api: Api | None = None
 
     async def pages(self, start: Position, *, known: Callable[[str], bool]) -> AsyncIterator[Page]:
@@ -169,7 +170,7 @@ class Reddit(Listing):
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise refused
         bearer = {"Authorization": f"bearer {token}"}
-        return Api(self._network, params.oauth_url, per_s=PER_S, headers=bearer)
+        return Api(self._network, params.oauth_url, per_s=self._per_s, headers=bearer)
 
     def _records(self, post: dict[str, Any]) -> Iterator[Record]:
         id_ = as_text(post.get("id"))
