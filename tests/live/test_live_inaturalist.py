@@ -1,8 +1,8 @@
 """What the listing of iNaturalist relies on, asked of the site itself."""
 
 import pytest
-from sources.listings import check_records, pages_of, problems_of
 
+from tests.sources.listings import check_records, pages_of, problems_of
 from wunderkammer.conduct.params import ConductParams
 from wunderkammer.sources.inaturalist import INaturalist, INaturalistParams
 from wunderkammer.sources.listing import Page

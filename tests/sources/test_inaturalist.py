@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inaturalist_stand_in import INaturalistStandIn
 from listings import local, pages_of, problems_of, records_of
-from live.test_live_inaturalist import check_live
 from pydantic import ValidationError
 from stand_in import Asked, running
 
+from tests.live.test_live_inaturalist import check_live
 from wunderkammer.conduct.errors import FetchError
 from wunderkammer.sources import inaturalist
 from wunderkammer.sources.inaturalist import INaturalist, INaturalistParams

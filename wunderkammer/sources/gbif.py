@@ -245,12 +245,14 @@ class _Walk:
             if page is None:
                 break
             keys = [one.get("key") for one in page.results]
+            read = [one for one in map(read_occurrence, page.results) if one is not None]
             repeats = bool(keys) and keys == before
             offset += len(keys)
             yield Page(
-                records=() if repeats else self._records(page),
+                records=() if repeats else self._records(read),
                 position=self._position(part, offset),
-                problem=self._gaps.close() or _problem(page, offset, repeats=repeats),
+                problem=self._gaps.close()
+                or _problem(page, offset, num_read=len(read), repeats=repeats),
                 total=self._total,
             )
             if repeats or page.endOfRecords or not keys:
@@ -300,12 +302,11 @@ class _Walk:
     def _position(self, part: dict[str, str], offset: int) -> dict[str, Any]:
         return self._at.at(part=part, offset=offset).plain()
 
-    def _records(self, page: Found) -> tuple[Record, ...]:
+    def _records(self, occurrences: list[Occurrence]) -> tuple[Record, ...]:
         """The pictures of a page; one that an occurrence names twice comes once."""
         records = {
             record.id: record
-            for one in map(read_occurrence, page.results)
-            if one is not None
+            for one in occurrences
             for record in (self._record(one, *numbered) for numbered in enumerate(one.pictures))
         }
         return tuple(records.values())
@@ -332,7 +333,7 @@ class _Walk:
         )
 
 
-def _problem(page: Found, offset: int, *, repeats: bool) -> str | None:
+def _problem(page: Found, offset: int, *, num_read: int, repeats: bool) -> str | None:
     """What is missing after a page that ends at `offset`."""
     if repeats:
         return f"the cursor repeats: the occurrences before {offset} are those before them"
@@ -344,5 +345,5 @@ def _problem(page: Found, offset: int, *, repeats: bool) -> str | None:
         )
     if is_last and page.count > offset:
         return f"{page.count} occurrences were announced, and {offset} came"
-    num_bad = sum(read_occurrence(one) is None for one in page.results)
+    num_bad = len(page.results) - num_read
     return f"{num_bad} of {len(page.results)} occurrences can't be read" if num_bad else None
