@@ -57,7 +57,7 @@ class _Tag(Reply):
 
 class _Object(Reply):
     object_id: int = Field(alias="objectID")
-    is_public_domain: bool = Field(default=False, alias="isPublicDomain")
+    is_public_domain: bool | None = Field(default=None, alias="isPublicDomain")
     picture: Url = Field(default=None, alias="primaryImage")
     more_pictures: Annotated[tuple[Url, ...], BeforeValidator(as_list)] = Field(
         default=(), alias="additionalImages"
