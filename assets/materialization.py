@@ -145,7 +145,7 @@ def _pictures(record: Record, versions: Versions) -> dict[str, dg.MetadataValue[
 
 
 def _places(record: Record, store: Store) -> dict[str, dg.MetadataValue[str]]:
-    shown = [name for name in record.files if name == MANIFEST or name.endswith(".mp4")]
+    shown = [name for name in record.files if name == MANIFEST or name.endswith((".mp4", ".md"))]
     key = Versions(store).key
     return {
         f"file/{name}": dg.MetadataValue.path(store.address(key(record, name))) for name in shown

@@ -215,6 +215,7 @@ def _places(name: str) -> list[tuple[str, Path | str]]:
     wanted = {
         "the film": ("interpolation_video", "film.mp4"),
         "its poster": ("interpolation_video", "poster.jpg"),
+        "its credits": ("interpolation_video", "attributions.md"),
         "the checkpoint": ("trained_checkpoint", "checkpoint.safetensors"),
         "the sample grid": ("trained_checkpoint", "grid.jpg"),
         "the loss": ("trained_checkpoint", "loss.png"),
