@@ -116,7 +116,8 @@ def _within(params: Params, *, num_requests: int) -> Params:
 
 def _headline(rows: pa.Table, *, kind: str, seconds: float) -> str:
     megabytes = (pc.sum(rows["num_bytes"]).as_py() or 0) / MB
-    return f"{rows.num_rows} pictures by {kind} in {seconds:.1f} s, {megabytes:.1f} MB"
+    pictures = "picture" if rows.num_rows == 1 else "pictures"
+    return f"{rows.num_rows} {pictures} by {kind} in {seconds:.1f} s, {megabytes:.1f} MB"
 
 
 def _tables(manifest: pa.Table, *, kind: str) -> Iterator[tuple[str, Cells, tuple[Cells, ...]]]:
