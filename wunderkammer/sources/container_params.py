@@ -46,4 +46,5 @@ class PageParams(ZipParams):
 
 def without_containers(identity: dict[str, Any]) -> dict[str, Any]:
     """The identity of a query less what only concerns the containers that it finds."""
-    return {key: value for key, value in identity.items() if key not in PageParams.model_fields}
+    theirs = PageParams.model_fields.keys() - {"max_pages"}
+    return {key: value for key, value in identity.items() if key not in theirs}
