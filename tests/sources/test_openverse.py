@@ -117,7 +117,13 @@ def test_a_killed_later_listing_still_knows_the_total(site):
     first = listed(site)
     site.photos.append(photo(500))
     [killed] = listed(site, start=first[-1].position, known=records_of(first), num_pages=1)
-    assert killed.position == {"page": 2, "total": 90}
+    assert killed.position == {"page": 2, "page_size": 20, "total": 90}
+
+
+def test_a_position_among_pages_of_another_size_is_stale(site):
+    [killed] = listed(site, num_pages=1)
+    with pytest.raises(StalePositionError):
+        listed(site, start=killed.position, environ=CLIENT)
 
 
 def test_what_is_listed_twice_comes_once(site):

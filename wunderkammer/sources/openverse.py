@@ -112,6 +112,9 @@ class _Found(Reply):
     results: tuple[_Photo, ...]
 
 
+NOTHING = _Found(result_count=0, page_count=0, results=())
+
+
 class _Token(Reply):
     access_token: Annotated[str, Field(min_length=1, max_length=2000, pattern="^[!-~]+$")]
 
@@ -150,6 +153,8 @@ class Openverse(Listing):
         number, before = start.get("page", 1), start.get("total")
         if not isinstance(number, int) or not isinstance(before, int | None):
             raise StalePositionError("this is no position in a listing of Openverse")
+        if start.get("page_size", self._page_size) != self._page_size:
+            raise StalePositionError("the pages had another size")
         gaps, listed, last = Gaps(), set[str](), self.params.max_pages
         is_last = False
         while not is_last:
@@ -157,30 +162,25 @@ class Openverse(Listing):
                 found = await self._ask(number)
             except FetchError as error:
                 gaps.leave(f"page {number}", error)
-                if number < last:
-                    number += 1
+                number += 1
+                if number <= last:
                     continue
-                found = None
-            records: tuple[Record, ...] = ()
-            total = None
-            problem = gaps.close()
-            is_last = number >= last
-            if found is not None:
-                last = min(found.page_count, self.params.max_pages)
-                fresh = {one.id: one for one in found.results if one.id not in listed}
-                records = tuple(map(self._record, fresh.values()))
-                listed |= fresh.keys()
-                is_unchanged = number == 1 and found.result_count == before
-                is_last = number >= last or (is_unchanged and all(known(r.id) for r in records))
-                total = min(found.result_count, last * self._page_size)
-                problem = problem or self._shortfall(found, number=number, last=last)
+                found = NOTHING
+            last = min(found.page_count, self.params.max_pages)
+            fresh = {one.id: one for one in found.results if one.id not in listed}
+            records = tuple(map(self._record, fresh.values()))
+            listed |= fresh.keys()
+            is_unchanged = number == 1 and found.result_count == before
+            is_last = number >= last or (is_unchanged and all(known(one.id) for one in records))
+            problem = gaps.close() or self._shortfall(found, number=number, last=last)
             number += 1
+            on_the_way = {"page": number, "page_size": self._page_size, "total": before}
             yield Page(
                 records=records,
-                position=self._position(found, number=number, before=before, is_last=is_last),
+                position={"total": found.result_count} if is_last else on_the_way,
                 is_last=is_last,
                 problem=problem,
-                total=total,
+                total=min(found.result_count, last * self._page_size) or None,
             )
 
     def _shortfall(self, found: _Found, *, number: int, last: int) -> str | None:
@@ -189,18 +189,12 @@ class Openverse(Listing):
         if number < last and not found.results:
             return f"page {number} of {last} is empty"
         if number >= last and found.result_count > reach:
+            larger = "" if self._client else f", or register a client at {WHERE}"
             return (
                 f"{found.result_count} found, but only the first {reach} can be listed; narrow the "
-                "query, or register a client"
+                f"query{larger}"
             )
         return None
-
-    def _position(
-        self, found: _Found | None, *, number: int, before: int | None, is_last: bool
-    ) -> Position:
-        if is_last:
-            return {} if found is None else {"total": found.result_count}
-        return {"page": number} if before is None else {"page": number, "total": before}
 
     async def _ask(self, number: int) -> _Found:
         if self._api is None:
