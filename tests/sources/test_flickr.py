@@ -31,9 +31,11 @@ def pool_of(num_photos: int) -> list[Photo]:
     ]
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch) -> None:
-    monkeypatch.setenv("FLICKR_API_KEY", KEY)
+@pytest.fixture(autouse=True, scope="module")
+def key() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLICKR_API_KEY", KEY)
+        yield
 
 
 @pytest.fixture
@@ -203,6 +205,11 @@ def test_a_pool_is_asked_for_more_pages_where_more_is_new(flickr):
     pages = listed(flickr, start=position)
     assert len(pages) == 2
     assert len(records_of(pages)) == 1000
+
+
+def test_a_time_to_come_does_not_hide_what_is_added_until_then(flickr):
+    flickr.photos[3].added = 9_000_000_000
+    assert listed(flickr)[-1].position["since"] == NEWEST - OVERLAP_S
 
 
 def test_an_emptied_source_keeps_its_watermark(flickr):
@@ -437,6 +444,5 @@ def test_whatever_a_photo_says_the_others_are_listed(photos):
             return photos[one.id] if one.id < len(photos) else super()._told(one, extras)
 
     ordered = [Photo(id_) for id_ in range(len(photos))] + [Photo(77)]
-    with pytest.MonkeyPatch.context() as patch, running(Odd(ordered)) as flickr:
-        patch.setenv("FLICKR_API_KEY", KEY)
+    with running(Odd(ordered)) as flickr:
         assert "77" in records_of(listed(flickr))

@@ -22,7 +22,7 @@ from wunderkammer.sources.flickr_photos import (
 from wunderkammer.sources.licences import OPEN, Licence, Licences, read_licence
 from wunderkammer.sources.limits import RemoteParams
 from wunderkammer.sources.listing import Listing, Page, Position, Record, StalePositionError
-from wunderkammer.sources.posts import at, whole
+from wunderkammer.sources.posts import at, latest, whole
 from wunderkammer.sources.replies import Gaps, Reply, as_text, as_url, licence_refusal
 
 if TYPE_CHECKING:
@@ -196,11 +196,11 @@ class Flickr(Listing):
         is_first_of_all = not (place.pages or place.since)
         found = place.at(
             pages=whole(photos.get("pages")) or 0,
-            newest=max([place.newest, *times]),
+            newest=max(place.newest, latest(times)),
             total=whole(photos.get("total")) or 0 if is_first_of_all else place.total,
             num_seen=place.num_seen + len(photos["photo"]),
         )
-        if not self._params.searches and any(time < place.since for time in times):
+        if not self._params.searches and any(time < place.since for time in times[-1:]):
             return found, True
         return self._next(found)
 

@@ -1,7 +1,9 @@
 """What the posts of several sites have in common: JSON that is read with distrust, tags, times."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 
 MAX_TAGS = 100
@@ -36,6 +38,14 @@ def utc(epoch_s: int | None) -> str | None:
     if epoch_s is None or not FIRST_S <= epoch_s <= LAST_S:
         return None
     return datetime.fromtimestamp(epoch_s, UTC).isoformat().replace("+00:00", "Z")
+
+
+def latest(times_s: Iterable[int]) -> int:
+    """The latest of some times that is not to come, 0 if there is none.
+
+    A watermark in the future would hide all that is posted until then.
+    """
+    return max((one for one in times_s if one <= time()), default=0)
 
 
 def hashtags(caption: str | None) -> tuple[str, ...]:

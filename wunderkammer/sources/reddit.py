@@ -14,7 +14,7 @@ from wunderkammer.conduct.errors import FetchError
 from wunderkammer.conduct.keys import key_from_environment
 from wunderkammer.sources.limits import RemoteParams
 from wunderkammer.sources.listing import Listing, Page, Position, Record
-from wunderkammer.sources.posts import at, unlicensed, whole
+from wunderkammer.sources.posts import at, latest, unlicensed, whole
 from wunderkammer.sources.replies import as_text, as_url
 
 if TYPE_CHECKING:
@@ -111,10 +111,10 @@ class Reddit(Listing):
                 continue
             resumed = None
             times = [time for post in posts if (time := whole(post.get("created_utc"))) is not None]
-            newest = max([newest, *times])
+            newest = max(newest, latest(times))
             num_seen += len(posts)
             problem = "the cursor repeats" if following in seen - {None} else None
-            is_last = bool(following is None or problem or any(time < since for time in times))
+            is_last = bool(following is None or problem or any(time < since for time in times[-1:]))
             if is_last and not since and num_seen >= MOST_SHOWN:
                 problem = problem or f"Reddit shows the newest 1000 posts; {num_seen} were seen"
             after = following
