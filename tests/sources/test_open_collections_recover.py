@@ -32,8 +32,8 @@ Make = Callable[[StandIn, Network], Listing]
 def commons() -> tuple[StandIn, Make, tuple[str, ...]]:
     names = ("Quilts", "Amish", "Blue")
     things = [
-        Thing(number, f"File:Quilt {number}.jpg", {names[number % 3]: SINCE, names[0]: SINCE})
-        for number in range(150)
+        Thing(number, f"File:Quilt {number}.jpg", {names[number % 3]: SINCE})
+        for number in range(300)
     ]
     things += [Thing(500, "Category:Amish", {"Quilts": SINCE})]
     things += [Thing(501, "Category:Blue", {"Amish": SINCE})]
@@ -44,14 +44,13 @@ def commons() -> tuple[StandIn, Make, tuple[str, ...]]:
         params = CommonsParams(
             kind="commons",
             categories=("Quilts",),
-            search="quilt",
             depth=2,
             base_url=f"{site.url}/w",
             requests_per_s=1000.0,
         )
         return Commons(params, network)
 
-    return wiki, make, ("maxlag", "badcontinue", "cursor_repeats", "invalidcategory")
+    return wiki, make, ("maxlag", "badcontinue", "cursor_repeats", "invalidcategory", "ratelimited")
 
 
 def openverse() -> tuple[StandIn, Make, tuple[str, ...]]:
@@ -159,7 +158,7 @@ def test_faults_and_kills_leave_no_trace(source, seed, tmp_path):
         def fault(asked: Asked) -> str | None:
             whole = "/search" not in asked.path and asked.path.startswith(MET_ROOT)
             usual = [one for one in faults if not (whole and one == "other_total")]
-            if asked.method == "POST" or chance.random() > 0.15:
+            if asked.method == "POST" or chance.random() > 0.3:
                 return None
             return chance.choice(usual)
 
