@@ -358,20 +358,12 @@ def test_a_scaled_picture_has_no_published_digest(wiki):
         ({"categories": ("Category: ",)}, "empty name"),
         ({"categories": ("A", "B"), "max_categories": 1}, "max_categories=1"),
         ({"width_px": 1000}, "960"),
-        ({"conduct": {"max_connections_per_host": 8}}, "robot policy allows 2"),
         ({"depth": -1}, "depth"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(ValidationError, match=message):
         CommonsParams.model_validate({"kind": "commons", "categories": ("Quilts",), **settings})
-
-
-def test_few_files_are_fetched_at_a_time():
-    plain = CommonsParams(kind="commons", search="quilt")
-    named = CommonsParams(kind="commons", search="quilt", conduct=ConductParams(contact="me@here"))
-    assert plain.conduct.max_connections_per_host == 2
-    assert named.conduct.max_connections_per_host == 2
 
 
 def test_conduct_and_rates_are_no_part_of_the_query():

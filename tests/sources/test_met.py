@@ -221,7 +221,14 @@ def test_a_position_of_another_source_is_stale(museum, position):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"query": ""}, {"department": 0}, {"label": "artist"}, {"requests_per_s": 0.0}]
+    "settings",
+    [
+        {"licences": ("cc-by",)},
+        {"query": ""},
+        {"department": 0},
+        {"label": "artist"},
+        {"requests_per_s": 0.0},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(settings):
     with pytest.raises(ValidationError, match=next(iter(settings))):

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from wunderkammer.conduct.api import Api
 from wunderkammer.conduct.errors import FetchError
-from wunderkammer.conduct.params import ConductParams
 from wunderkammer.sources.licences import OPEN, Licences
 from wunderkammer.sources.limits import RemoteParams
 from wunderkammer.sources.listing import Listing, Page, Position, Record, StalePositionError
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Of Wikimedia's robot policy for upload.wikimedia.org.
-MAX_CONNECTIONS = 2
 FILES = 6
 CATEGORIES = 14
 # As many as `prop=imageinfo` answers at once.
@@ -51,7 +48,6 @@ class CommonsParams(RemoteParams):
     a picture scaled down to that width, one of the few that Wikimedia makes, in place of the
     original, which can be huge; a narrower original comes as it is. A later scrape asks for what
     joined a category since the last one, and `overlap_hours` before.
-    Two files at a time are fetched, as Wikimedia's robot policy wants it.
     """
 
     kind: Literal["commons"]
@@ -64,9 +60,6 @@ class CommonsParams(RemoteParams):
     base_url: str = "https://commons.wikimedia.org/w"
     overlap_hours: Annotated[float, Field(ge=0)] = Field(default=24.0, exclude=True)
     requests_per_s: Annotated[float, Field(gt=0)] = Field(default=1.0, exclude=True)
-    conduct: ConductParams = Field(
-        default=ConductParams(max_connections_per_host=MAX_CONNECTIONS), exclude=True
-    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
@@ -80,18 +73,6 @@ class CommonsParams(RemoteParams):
                 "raise it"
             )
         return self
-
-    @field_validator("conduct")
-    @classmethod
-    def _fetches_few_at_a_time(cls, conduct: ConductParams) -> ConductParams:
-        if "max_connections_per_host" not in conduct.model_fields_set:
-            return conduct.model_copy(update={"max_connections_per_host": MAX_CONNECTIONS})
-        if conduct.max_connections_per_host > MAX_CONNECTIONS:
-            raise ValueError(
-                f"max_connections_per_host={conduct.max_connections_per_host}, but Wikimedia's "
-                f"robot policy allows {MAX_CONNECTIONS}; leave it out"
-            )
-        return conduct
 
 
 def _category(name: str) -> str:
@@ -155,6 +136,9 @@ class _Batch:
 
 class Commons(Listing):
     """The files of the categories and of the search, each once."""
+
+    # Of Wikimedia's robot policy, which also allows 25 Mbit a second in all.
+    files_at_once = 2
 
     def __init__(self, params: CommonsParams, network: "Network") -> None:
         self.params = params

@@ -9,11 +9,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from wunderkammer.conduct.api import Api
 from wunderkammer.conduct.errors import FetchError
-from wunderkammer.sources.licences import read_licence
+from wunderkammer.sources.licences import OPEN, Licences, read_licence
 from wunderkammer.sources.limits import RemoteParams
 from wunderkammer.sources.listing import Listing, Page, Position, Record, StalePositionError
 from wunderkammer.sources.replies import Gaps, Reply, Text, Url, as_list, as_texts, ask
@@ -38,12 +38,20 @@ class MetParams(RemoteParams):
 
     kind: Literal["met"]
     query: Annotated[str, Field(min_length=1, max_length=200)]
+    licences: Licences = OPEN
     department: Annotated[int, Field(ge=1)] | None = None
     medium: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     all_pictures: bool = False
     label: Label = "none"
     base_url: str = "https://collectionapi.metmuseum.org/public/collection/v1"
     requests_per_s: Annotated[float, Field(gt=0)] = Field(default=1.0, exclude=True)
+
+    @field_validator("licences")
+    @classmethod
+    def _allow_the_only_one(cls, licences: Licences) -> Licences:
+        if LICENCE.code not in licences:
+            raise ValueError(f"the Met's pictures are {LICENCE.name} only; add {LICENCE.code}")
+        return licences
 
 
 class _Found(Reply):
