@@ -31,7 +31,7 @@ class Archive:
         Raises:
             SourceError: there is no such file, it is damaged, no archive, or holds no file.
         """
-        where = f"scrape.path={self.params.path!r}: {str(self.path)!r}"
+        where = f"the archive {self.params.path!r} of the scrape section: {str(self.path)!r}"
         if not self.path.is_file():
             raise SourceError(f"{where} is not a file; correct the path, or mount the disk")
         with self.path.open("rb") as file:
@@ -63,6 +63,6 @@ def _zip_members(params: ArchiveParams, path: Path) -> list[SourceItem]:
         return list(zip_members(path, limits=limits, names=names))
     except ZIP_ERRORS as error:
         raise SourceError(
-            f"scrape.path={params.path!r}: the zip file {str(path)!r} is damaged ({error}); "
-            f"fetch it again, or repair it with: zip -FF"
+            f"the archive {params.path!r} of the scrape section: the zip file {str(path)!r} is "
+            f"damaged ({error}); fetch it again, or repair it with: zip -FF"
         ) from error

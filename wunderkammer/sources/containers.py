@@ -223,7 +223,7 @@ def unpack(path: Path | None, *, store: Store, limits: ZipLimits) -> Row:
     members: list[Row] = []
     try:
         names = MemberNames(label_from_folder=False)
-        for item in zip_members(path, limits=limits, names=names, wanted=_is_picture):
+        for item in zip_members(path, limits=limits, names=names, wanted=is_picture):
             members.append(_unpacked_member(item, blobs))
     except ZIP_ERRORS as error:
         return {"reason": "damaged_zip", "detail": str(error)}
@@ -246,7 +246,8 @@ class _Unpacked(Ledger):
         return rows.filter(pc.invert(pc.is_in(numbers, value_set=incomplete.combine_chunks())))
 
 
-def _is_picture(name: str) -> bool:
+def is_picture(name: str) -> bool:
+    """Whether a member of this name is listed."""
     return PurePosixPath(name).suffix.lower() in PICTURES
 
 

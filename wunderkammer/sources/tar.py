@@ -119,8 +119,8 @@ def _members(params: ArchiveParams, path: Path, blobs: Blobs) -> Iterator[dict[s
                     yield {**row, "reason": fault[0], "detail": fault[1]}
         except TAR_ERRORS as error:
             raise SourceError(
-                f"scrape.path={params.path!r}: the tar file {str(path)!r} is damaged after member "
-                f"{walk.last_name!r} ({error}); fetch it again"
+                f"the archive {params.path!r} of the scrape section: the tar file {str(path)!r} is "
+                f"damaged after member {walk.last_name!r} ({error}); fetch it again"
             ) from error
 
 
