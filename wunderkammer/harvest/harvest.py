@@ -108,7 +108,7 @@ class Harvest:
         """Items as they are found in the ledger, and as they are fetched.
 
         Raises:
-            SourceError: nothing can be listed, and nothing was before.
+            SourceError: a list on this machine can't be read.
         """
         containers = self._containers
         fetching = self._fetching = Fetching(
@@ -129,9 +129,6 @@ class Harvest:
             yield from self._follow(fetching, running, places)
         finally:
             running.cancel()
-        if not self._records.num_listed and not self._records.num_known:
-            why = "; ".join(fetching.problems) or "it lists nothing"
-            raise SourceError(f"the source {self.name!r} gives nothing: {why}")
 
     def _follow(
         self, fetching: Fetching, running: "Future[None]", places: Places
@@ -166,7 +163,6 @@ class Harvest:
 
     def report(self) -> SourceReport:
         """What was listed and fetched, and where the next scrape goes on."""
-        self._outcomes.close()
         fetching = self._fetching
         assert fetching is not None
         course = fetching.course
@@ -180,6 +176,10 @@ class Harvest:
             measures=dict(self._counts),
             courses={self.name: course.model_dump(mode="json")},
         )
+
+    def close(self) -> None:
+        """Leave what is known in the ledgers."""
+        self._outcomes.close()
 
     def _items(self, batch: Sequence[Finished], places: Places) -> list[SourceItem]:
         outcomes = [self._outcome(finished) for finished in batch]
@@ -268,7 +268,8 @@ class Harvest:
         if result is None:
             (outcome,) = self._outcomes.find([record.url])
         assert outcome is not None
-        known |= {"fetched_at": outcome.at, "headers": outcome.headers}
+        fetched_at = datetime.fromisoformat(outcome.at).isoformat(timespec="seconds")
+        known |= {"fetched_at": fetched_at, "headers": outcome.headers}
         if outcome.reason is not None:
             return RefusedItem(**known, reason=outcome.reason, detail=outcome.detail or "")
         assert outcome.sha256 is not None

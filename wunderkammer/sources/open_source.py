@@ -81,7 +81,7 @@ def _open(params: ScrapeParams, around: Surroundings, stack: ExitStack) -> Sourc
     if isinstance(params, CombineParams):
         return _combine(params, around, stack)
     if isinstance(params, RemoteParams):
-        return _harvest(name, params, around, _line(params.conduct, around, stack))
+        return _harvest(name, params, around, _line(params.conduct, around, stack), stack)
     return Local(_local(params, around))
 
 
@@ -92,7 +92,7 @@ def _combine(params: CombineParams, around: Surroundings, stack: ExitStack) -> S
         if isinstance(member, RemoteParams):
             line = line or _line(params.conduct, around, stack)
             member = member.model_copy(update={"conduct": params.conduct})
-            source: Source = _harvest(name, member, around, line)
+            source: Source = _harvest(name, member, around, line, stack)
         else:
             source = Local(_local(member, around))
         members[name] = Member(source, weight, member.max_images)
@@ -105,8 +105,10 @@ def _line(conduct: ConductParams, around: Surroundings, stack: ExitStack) -> Net
     return line
 
 
-def _harvest(name: str, params: RemoteParams, around: Surroundings, line: NetworkLine) -> Harvest:
-    return Harvest(
+def _harvest(
+    name: str, params: RemoteParams, around: Surroundings, line: NetworkLine, stack: ExitStack
+) -> Harvest:
+    harvest = Harvest(
         name,
         _listing(params, around, line),
         params,
@@ -116,6 +118,8 @@ def _harvest(name: str, params: RemoteParams, around: Surroundings, line: Networ
         line=line,
         committed=around.courses.get(name),
     )
+    stack.callback(harvest.close)
+    return harvest
 
 
 def _listing(params: RemoteParams, around: Surroundings, line: NetworkLine) -> Listing:
