@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from inaturalist_stand_in import INaturalistStandIn
 from listings import local, pages_of, problems_of, records_of
@@ -170,9 +171,9 @@ def test_a_listing_killed_on_the_way_keeps_its_watermark(site, small_pages):
         site.observe(number, "cc0", updated_at="2026-05-05T00:00:00+00:00")
     start = {"updated_since": "2026-03-03T00:00:00Z"}
     killed = listed(site, start=start, num_pages=1)
-    began = killed[0].position["started_at"]
-    rest = listed(site, start=killed[0].position, overlap_hours=0.0)
-    assert rest[-1].position["updated_since"] == began
+    position = {**killed[0].position, "started_at": "2026-04-05T06:00:00Z"}
+    rest = listed(site, start=position, overlap_hours=8.0)
+    assert rest[-1].position == {"updated_since": "2026-04-04T22:00:00Z"}
     assert {query["updated_since"] for query in asked_queries(site)} == {
         "2026-03-03T00:00:00+00:00"
     }
@@ -305,6 +306,14 @@ def test_a_cursor_that_repeats_ends_the_listing_with_a_problem(site, small_pages
     assert len([record for page in pages for record in page.records]) == 2
 
 
+def test_a_page_of_the_same_single_observation_again_is_a_cursor_that_repeats(site, monkeypatch):
+    monkeypatch.setattr(inaturalist, "PER_PAGE", 1)
+    for number in range(1, 4):
+        site.observe(number, "cc0")
+    site.ignores_cursor = True
+    assert problems_of(listed(site)) == ["the cursor repeats: observation 1 after 1"]
+
+
 def test_a_total_that_differs_from_what_comes_is_a_problem(site, small_pages):
     for number in range(1, 4):
         site.observe(number, "cc0")
@@ -362,6 +371,7 @@ def test_a_fault_that_stays_ends_the_listing_where_it_was(site, small_pages, fau
     assert set(records_of([first, *rest])) == {f"{number}/{number}0" for number in range(1, 6)}
 
 
+@hypothesis_settings(max_examples=40)
 @given(
     numbers=st.sets(st.integers(1, 60), max_size=12),
     per_page=st.integers(1, 5),
