@@ -2,7 +2,9 @@
 
 import tempfile
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from wunderkammer.conduct.loop import run_loop
@@ -36,7 +38,11 @@ def pages_of(
                 await network.close()
         return pages
 
-    return run_loop(run())
+    is_local = bool(conduct.allow_loopback_ports)
+    with (
+        patch("wunderkammer.conduct.replies.FIRST_BACKOFF_S", 0.005) if is_local else nullcontext()
+    ):
+        return run_loop(run())
 
 
 def local(port: int, **settings: object) -> ConductParams:

@@ -145,7 +145,8 @@ class Runs:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("source", [commons, openverse, met, smithsonian])
-def test_faults_and_kills_leave_no_trace(source, seed, tmp_path):
+def test_faults_and_kills_leave_no_trace(source, seed, tmp_path, monkeypatch):
+    monkeypatch.setattr("wunderkammer.conduct.replies.FIRST_BACKOFF_S", 0.005)
     chance = random.Random(seed)
     site, make, own_faults = source()
     with running(site):
