@@ -34,20 +34,6 @@ SECTIONS = ("scrape", "detect", "filter", "dedupe", "shard", "train", "video", "
 
 # Kinds that a recipe may name before the code that runs them has landed.
 PLANNED_KINDS: Mapping[str, frozenset[str]] = {
-    "scrape": frozenset(
-        {
-            "endless_forams",
-            "flickr",
-            "gbif",
-            "instagram",
-            "instaloader_folder",
-            "internet_archive",
-            "met",
-            "openverse",
-            "reddit",
-            "smithsonian",
-        }
-    ),
     "detect": frozenset({"yolo"}),
     "filter": frozenset({"classifier", "detected", "page", "threshold"}),
 }

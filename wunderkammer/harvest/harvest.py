@@ -2,8 +2,9 @@
 
 import json
 import logging
+import re
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,7 +34,6 @@ from wunderkammer.sources.item import (
     PROVENANCE,
     BlobItem,
     RefusedItem,
-    SourceError,
     SourceItem,
     SourceReport,
     printable,
@@ -101,6 +101,8 @@ class Harvest:
         self._fetching: Fetching | None = None
         # The URLs of pictures on their way to a decision, by the id of their item.
         self._undecided: dict[str, str] = {}
+        # The ids of the pictures in each container that was opened.
+        self._pictures: dict[str, frozenset[str]] = {}
 
     def batches(
         self, places: Places, *, taken: frozenset[str]
@@ -169,9 +171,16 @@ class Harvest:
         is_whole = not course.is_unfinished and course.full_at is not None
         lost = self._records.gone() if is_whole else ()
         gone = frozenset(map(_plain, lost))
+
+        def is_gone(id_: str) -> bool:
+            of = next((known for known in _records_of(id_) if known in self._pictures), None)
+            return not gone.isdisjoint(_records_of(id_)) or (
+                of is not None and id_ not in self._pictures[of]
+            )
+
         return SourceReport(
             num_listed=self._records.num_listed,
-            is_gone=gone.__contains__,
+            is_gone=is_gone,
             problems=tuple(f"{self.name}: {problem}" for problem in fetching.problems),
             measures=dict(self._counts),
             courses={self.name: course.model_dump(mode="json")},
@@ -202,6 +211,7 @@ class Harvest:
         for container, pictures in zip(found, self._containers.open(found), strict=True):
             if container.path is not None:
                 container.path.unlink(missing_ok=True)
+            self._pictures[container.id] = frozenset(picture.id for picture in pictures)
             num_places = 1 + places.take(len(pictures) - 1)
             items += pictures[:num_places]
             items += [
@@ -313,6 +323,13 @@ def _failed(before: Outcome, reason: str, detail: str) -> Outcome:
         detail=detail,
         num_failures=before.num_failures + 1,
     )
+
+
+def _records_of(id_: str) -> Iterator[str]:
+    """The ids of the records that an item of this id may come from: its own, or a container's."""
+    yield id_
+    for separator in re.finditer("/|#", id_):
+        yield id_[: separator.start()]
 
 
 def _head(content: bytes | Path) -> bytes:

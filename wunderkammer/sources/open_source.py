@@ -16,12 +16,22 @@ from wunderkammer.scratch import scratch_folder
 from wunderkammer.sources.archive import Archive
 from wunderkammer.sources.combine import Combine, Member
 from wunderkammer.sources.commons import Commons, CommonsParams
+from wunderkammer.sources.endless_forams import EndlessForams, EndlessForamsParams
+from wunderkammer.sources.endless_forams_archive import Capsule
+from wunderkammer.sources.flickr import Flickr, FlickrParams
 from wunderkammer.sources.folder import Folder
+from wunderkammer.sources.gbif import Gbif, GbifParams
 from wunderkammer.sources.inaturalist import INaturalist, INaturalistParams
+from wunderkammer.sources.instagram import Instagram, InstagramParams
+from wunderkammer.sources.instaloader_folder import InstaloaderFolderParams
+from wunderkammer.sources.instaloader_items import InstaloaderFolder
+from wunderkammer.sources.internet_archive import InternetArchive, InternetArchiveParams
 from wunderkammer.sources.item import LocalSource, Source, SourceError
 from wunderkammer.sources.limits import RemoteParams, SourceLimits
 from wunderkammer.sources.listing import Listing
 from wunderkammer.sources.local import Local
+from wunderkammer.sources.met import Met, MetParams
+from wunderkammer.sources.openverse import Openverse, OpenverseParams
 from wunderkammer.sources.params import (
     ArchiveParams,
     CombineParams,
@@ -31,13 +41,24 @@ from wunderkammer.sources.params import (
     UrlsParams,
 )
 from wunderkammer.sources.patchwork import Patchwork
+from wunderkammer.sources.reddit import Reddit, RedditParams
+from wunderkammer.sources.smithsonian import Smithsonian, SmithsonianParams
 from wunderkammer.sources.urls import Urls
 from wunderkammer.storage.store import Store
 from wunderkammer.subject import Subject
 
 LISTINGS: dict[type[RemoteParams], Callable[[Any, Network], Listing]] = {
-    INaturalistParams: INaturalist,
     CommonsParams: Commons,
+    EndlessForamsParams: EndlessForams,
+    FlickrParams: Flickr,
+    GbifParams: Gbif,
+    INaturalistParams: INaturalist,
+    InstagramParams: Instagram,
+    InternetArchiveParams: InternetArchive,
+    MetParams: Met,
+    OpenverseParams: Openverse,
+    RedditParams: Reddit,
+    SmithsonianParams: Smithsonian,
 }
 
 
@@ -80,7 +101,7 @@ def _open(params: ScrapeParams, around: Surroundings, stack: ExitStack) -> Sourc
     name = params.kind
     if isinstance(params, CombineParams):
         return _combine(params, around, stack)
-    if isinstance(params, RemoteParams):
+    if isinstance(params, RemoteParams) and not _is_local(params):
         return _harvest(name, params, around, _line(params.conduct, around, stack), stack)
     return Local(_local(params, around))
 
@@ -89,7 +110,7 @@ def _combine(params: CombineParams, around: Surroundings, stack: ExitStack) -> S
     line: NetworkLine | None = None
     members = {}
     for name, member, weight in params.named():
-        if isinstance(member, RemoteParams):
+        if isinstance(member, RemoteParams) and not _is_local(member):
             line = line or _line(params.conduct, around, stack)
             member = member.model_copy(update={"conduct": params.conduct})
             source: Source = _harvest(name, member, around, line, stack)
@@ -128,11 +149,21 @@ def _listing(params: RemoteParams, around: Surroundings, line: NetworkLine) -> L
     return LISTINGS[type(params)](params, line.network)
 
 
+def _is_local(params: SourceLimits) -> bool:
+    return isinstance(params, EndlessForamsParams) and params.archive is not None
+
+
 def _local(params: SourceLimits, around: Surroundings) -> LocalSource:
     if isinstance(params, PatchworkParams):
         return Patchwork(params)
     if isinstance(params, FolderParams):
         return Folder(params, root=around.subject.resolve(params.path))
+    if isinstance(params, InstaloaderFolderParams):
+        return InstaloaderFolder(params, root=around.subject.resolve(params.path))
+    if isinstance(params, EndlessForamsParams):
+        assert params.archive is not None
+        path = around.subject.resolve(params.archive)
+        return Capsule(params, path=path, store=around.store, ledger=around.ledger)
     assert isinstance(params, ArchiveParams)
     path = around.subject.resolve(params.path)
     return Archive(params, path=path, store=around.store, ledger=around.ledger)

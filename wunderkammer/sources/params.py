@@ -8,8 +8,18 @@ from pydantic import Field, model_validator
 
 from wunderkammer.conduct.params import ConductParams
 from wunderkammer.sources.commons import CommonsParams
+from wunderkammer.sources.endless_forams import EndlessForamsParams
+from wunderkammer.sources.flickr import FlickrParams
+from wunderkammer.sources.gbif import GbifParams
 from wunderkammer.sources.inaturalist import INaturalistParams
+from wunderkammer.sources.instagram import InstagramParams
+from wunderkammer.sources.instaloader_folder import InstaloaderFolderParams
+from wunderkammer.sources.internet_archive import InternetArchiveParams
 from wunderkammer.sources.limits import RemoteParams, SourceLimits
+from wunderkammer.sources.met import MetParams
+from wunderkammer.sources.openverse import OpenverseParams
+from wunderkammer.sources.reddit import RedditParams
+from wunderkammer.sources.smithsonian import SmithsonianParams
 
 
 class FolderParams(SourceLimits):
@@ -66,10 +76,25 @@ class PatchworkParams(SourceLimits):
     num_broken: Annotated[int, Field(ge=0)] = 2
 
 
-MemberParams = Annotated[
-    FolderParams | ArchiveParams | UrlsParams | PatchworkParams | CommonsParams | INaturalistParams,
-    Field(discriminator="kind"),
-]
+SingleParams = (
+    ArchiveParams
+    | CommonsParams
+    | EndlessForamsParams
+    | FlickrParams
+    | FolderParams
+    | GbifParams
+    | INaturalistParams
+    | InstagramParams
+    | InstaloaderFolderParams
+    | InternetArchiveParams
+    | MetParams
+    | OpenverseParams
+    | PatchworkParams
+    | RedditParams
+    | SmithsonianParams
+    | UrlsParams
+)
+MemberParams = Annotated[SingleParams, Field(discriminator="kind")]
 
 
 class CombineParams(SourceLimits):
@@ -99,7 +124,7 @@ class CombineParams(SourceLimits):
                 )
         return self
 
-    def named(self) -> Iterator[tuple[str, MemberParams, float]]:
+    def named(self) -> Iterator[tuple[str, SingleParams, float]]:
         """Each source with its name (its kind; a second of the kind has a 2 behind) and weight."""
         counts: Counter[str] = Counter()
         weights = self.weights or (1.0,) * len(self.sources)
@@ -109,13 +134,4 @@ class CombineParams(SourceLimits):
             yield source.kind + (f"-{number}" if number > 1 else ""), source, weight
 
 
-ScrapeParams = Annotated[
-    FolderParams
-    | ArchiveParams
-    | UrlsParams
-    | PatchworkParams
-    | CommonsParams
-    | INaturalistParams
-    | CombineParams,
-    Field(discriminator="kind"),
-]
+ScrapeParams = Annotated[SingleParams | CombineParams, Field(discriminator="kind")]
