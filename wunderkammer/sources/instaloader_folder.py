@@ -45,7 +45,7 @@ class InstaloaderFolderParams(SourceLimits):
     require_metadata: bool = False
 
 
-class DamagedPostError(ValueError):
+class DamagedPostError(Exception):
     """A file that tells nothing of a post; the message says why."""
 
 
@@ -94,14 +94,14 @@ def _unpacked(content: bytes) -> bytes:
 def _post(node: dict[str, Any], *, is_story: bool) -> InstaloaderPost:
     author = _match(USERNAME, at(node, "owner", "username"))
     # Older and newer versions of the program name some things differently.
-    shortcode = _match(SHORTCODE, node.get("shortcode")) or _match(SHORTCODE, node.get("code"))
-    story_id = _match(STORY_ID, node.get("id"))
+    shortcode = _match(SHORTCODE, at(node, "shortcode")) or _match(SHORTCODE, at(node, "code"))
+    story_id = _match(STORY_ID, at(node, "id"))
     landing_page = f"{SITE}/p/{shortcode}/" if shortcode and not is_story else None
     if is_story and author and story_id:
         landing_page = f"{SITE}/stories/{author}/{story_id}/"
-    caption = at(node, "edge_media_to_caption", "edges", 0, "node", "text") or node.get("caption")
+    caption = at(node, "edge_media_to_caption", "edges", 0, "node", "text") or at(node, "caption")
     caption = at(caption, "text") if isinstance(caption, dict) else caption
-    times = (whole(node.get(name)) for name in ("taken_at_timestamp", "date", "taken_at"))
+    times = (whole(at(node, name)) for name in ("taken_at_timestamp", "date", "taken_at"))
     parts = at(node, "edge_sidecar_to_children", "edges")
     nodes = [at(part, "node") for part in parts] if isinstance(parts, list) else [node]
     return InstaloaderPost(

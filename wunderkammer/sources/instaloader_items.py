@@ -67,16 +67,17 @@ class InstaloaderFolder:
         folder = FolderParams(
             kind="folder", path=params.path, include=PICTURES, max_file_mb=params.max_file_mb
         )
-        items = list(self._described(Folder(folder, root=self.root).items()))
+        items = Folder(folder, root=self.root).items()
+        self._describe(items)
         cap = params.max_images_per_profile
         return items if cap is None else self._capped(items, cap)
 
-    def _described(self, items: Sequence[SourceItem]) -> Iterator[SourceItem]:
+    def _describe(self, items: list[SourceItem]) -> None:
+        """Add what lies beside them, in place: there may be a great many."""
         beside, of_stem = _Beside(), ""
         num_without, first = 0, ""
-        for item in items:
+        for number, item in enumerate(items):
             if not isinstance(item, FileItem):
-                yield item
                 continue
             stem = item.path.rpartition(".")[0]
             base, part = _base_and_part(stem)
@@ -86,7 +87,8 @@ class InstaloaderFolder:
             if beside.problem is not None:
                 num_without += 1
                 first = first or f"{item.id}: {beside.problem}"
-            yield self._item(item, beside, part, is_of_profile=stem.endswith(OF_PROFILE))
+            is_of_profile = stem.endswith(OF_PROFILE)
+            items[number] = self._item(item, beside, part, is_of_profile=is_of_profile)
         if num_without:
             log.warning(
                 "%d of %d pictures in %s come without author and page: nothing readable tells of "

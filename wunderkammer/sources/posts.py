@@ -14,7 +14,10 @@ FIRST_S, LAST_S = -62_135_596_800, 253_402_300_799
 
 
 def at(value: Any, *path: str | int) -> Any:
-    """What stands at `path` below `value`; None if nothing does."""
+    """What stands at `path` below `value`; None if nothing does.
+
+    In a text half of a surrogate pair, which JSON can spell but no file can hold, becomes "?".
+    """
     for part in path:
         if isinstance(value, dict) and isinstance(part, str):
             value = value.get(part)
@@ -22,7 +25,7 @@ def at(value: Any, *path: str | int) -> Any:
             value = value[part]
         else:
             return None
-    return value
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def whole(value: Any) -> int | None:

@@ -110,7 +110,7 @@ class Reddit(Listing):
                 resumed = after = None
                 continue
             resumed = None
-            times = [time for post in posts if (time := whole(post.get("created_utc"))) is not None]
+            times = [time for post in posts if (time := whole(at(post, "created_utc"))) is not None]
             newest = max(newest, latest(times))
             num_seen += len(posts)
             problem = "the cursor repeats" if following in seen - {None} else None
@@ -173,19 +173,19 @@ class Reddit(Listing):
         return Api(self._network, params.oauth_url, per_s=self._per_s, headers=bearer)
 
     def _records(self, post: dict[str, Any]) -> Iterator[Record]:
-        id_ = as_text(post.get("id"))
+        id_ = as_text(at(post, "id"))
         if id_ is None:
             return
         # A crosspost shows what somebody posted elsewhere.
         parent = at(post, "crosspost_parent_list", 0)
         origin = parent if isinstance(parent, dict) else post
-        permalink = as_text(origin.get("permalink")) or f"/comments/{id_}/"
+        permalink = as_text(at(origin, "permalink")) or f"/comments/{id_}/"
         landing_page = f"{self._params.base_url}{permalink}"
         refused = self._refused(post, origin)
         pictures = list(_pictures(origin, self._params.image_url))
         if not pictures and refused is not None and refused[0] in ("removed", "video", "animated"):
             pictures = [_Picture(url=landing_page)]
-        flair = as_text(post.get("link_flair_text"))
+        flair = as_text(at(post, "link_flair_text"))
         for picture in pictures:
             yield Record(
                 id=id_ if picture.part is None else f"{id_}/{picture.part}",
@@ -193,17 +193,17 @@ class Reddit(Listing):
                 other_urls=picture.other_urls,
                 refused=refused or picture.refused,
                 landing_page=landing_page,
-                author=as_text(origin.get("author")),
-                title=as_text(post.get("title")),
+                author=as_text(at(origin, "author")),
+                title=as_text(at(post, "title")),
                 tags=(flair,) if flair else (),
-                group=as_text(origin.get("id")) or id_,
+                group=as_text(at(origin, "id")) or id_,
             )
 
     def _refused(self, post: dict[str, Any], origin: dict[str, Any]) -> tuple[str, str] | None:
         params = self._params
-        if post.get("removed_by_category") or GONE in (post.get("author"), origin.get("author")):
+        if at(post, "removed_by_category") or GONE in (at(post, "author"), at(origin, "author")):
             return ("removed", "the post was removed, or whoever made it has left")
-        if origin.get("is_video") or as_text(origin.get("post_hint")) in (
+        if at(origin, "is_video") or as_text(at(origin, "post_hint")) in (
             "hosted:video",
             "rich:video",
         ):
@@ -212,9 +212,9 @@ class Reddit(Listing):
             return ("animated", "only still pictures are taken")
         if not params.accept_unlicensed:
             return unlicensed("Reddit")
-        if post.get("over_18") and not params.nsfw:
+        if at(post, "over_18") and not params.nsfw:
             return ("nsfw", "marked as not safe for work; scrape.nsfw is false")
-        flair, score = as_text(post.get("link_flair_text")), whole(post.get("score")) or 0
+        flair, score = as_text(at(post, "link_flair_text")), whole(at(post, "score")) or 0
         if params.flairs and flair not in params.flairs:
             return ("flair", f"{flair or 'none'}; allowed: {', '.join(params.flairs)}")
         if params.min_score is not None and score < params.min_score:
@@ -239,7 +239,7 @@ def _pictures(post: dict[str, Any], image_url: str) -> Iterator[_Picture]:
     if link is not None and link.startswith(f"{image_url}/") and _suffix(link) in STILL:
         yield _Picture(url=link, other_urls=others)
     # A link to a page has a preview, too, but of the page.
-    elif preview and (post.get("post_hint") == "image" or at(post, "preview", "enabled") is True):
+    elif preview and (at(post, "post_hint") == "image" or at(post, "preview", "enabled") is True):
         yield _Picture(url=preview)
 
 
@@ -257,7 +257,7 @@ def _of_gallery(id_: str, media: Any, image_url: str) -> _Picture:
 
 
 def _link(post: dict[str, Any]) -> str | None:
-    return as_url(post.get("url_overridden_by_dest")) or as_url(post.get("url"))
+    return as_url(at(post, "url_overridden_by_dest")) or as_url(at(post, "url"))
 
 
 def _suffix(url: str | None) -> str:
