@@ -28,9 +28,9 @@ class Thing:
     categories: dict[str, str]  # its name → since when
     uploaded: str = "2026-01-01T00:00:00Z"
     mime: str = "image/jpeg"
-    size: int = 12345
+    size: Any = 12345
     width: int = 4000
-    meta: dict[str, Any] = field(default_factory=lambda: dict(BY_SA))
+    meta: Any = field(default_factory=lambda: dict(BY_SA))
     hidden: bool = False
 
     @property
@@ -157,7 +157,9 @@ class CommonsStandIn(StandIn):
                 k: {"value": v, "source": "commons-desc-page"}
                 for k, v in one.meta.items()
                 if k in query["iiextmetadatafilter"].split("|")
-            },
+            }
+            if isinstance(one.meta, dict)
+            else one.meta,
         }
         if "iiurlwidth" in query:
             width = int(query["iiurlwidth"])

@@ -335,6 +335,15 @@ def test_what_is_no_picture_or_not_allowed_is_refused_unseen(wiki, changes, refu
     assert records["8"].refused is None
 
 
+def test_what_is_odd_about_a_file_leaves_the_others(wiki):
+    odd = [photo(7, "Quilts", meta=["no", "fields"]), photo(8, "Quilts", size="big", uploaded="?")]
+    wiki.things = [*odd, photo(9, "Quilts")]
+    records = records_of(listed(wiki))
+    assert set(records) == {"7", "8", "9"}
+    assert records["7"].refused is not None
+    assert (records["8"].refused, records["8"].num_bytes) == (None, None)
+
+
 def test_only_allowed_licences_pass(wiki):
     wiki.things = [photo(7, "Quilts"), photo(8, "Quilts", meta={"LicenseShortName": "CC0"})]
     records = records_of(listed(wiki, licences=("cc0",)))

@@ -173,6 +173,15 @@ def test_each_photo_is_judged_again(site, changes, refused):
     assert (record.refused or (None,))[0] == refused
 
 
+def test_what_is_odd_about_a_photo_leaves_the_others(site, caplog):
+    odd = [photo(2, tags=[5, {"name": ["x"], "accuracy": "?"}]), photo(3, id=None), photo(4, id=44)]
+    site.photos = [photo(1), *odd]
+    records = records_of(listed(site))
+    assert set(records) == {photo(1)["id"], photo(2)["id"], "44"}
+    assert records[photo(2)["id"]].tags == ()
+    assert "1 of 4 items have no 'id'" in caplog.text
+
+
 def test_a_search_that_finds_too_much_is_cut_off_and_says_so(site):
     site.photos = [photo(number) for number in range(500)]
     pages = listed(site)

@@ -1,8 +1,11 @@
 import html
+from datetime import UTC, datetime
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BeforeValidator
 
 from wunderkammer.conduct.errors import BudgetSpentError, FetchError
 from wunderkammer.sources.replies import (
@@ -12,8 +15,11 @@ from wunderkammer.sources.replies import (
     Text,
     Texts,
     Url,
+    as_int,
     as_text,
+    as_time,
     as_url,
+    named_by,
     parse,
     text_of_html,
 )
@@ -87,6 +93,56 @@ def test_what_is_odd_in_a_reply_is_left_out():
         Photo, {"id": 1, "title": ["x"], "tags": ["a", 5, None, "a"], "url": 3, "more": 1}
     )
     assert photo == Photo(id=1, tags=("a", "5"))
+
+
+class Photos(Reply):
+    photos: Annotated[tuple[Photo, ...], BeforeValidator(named_by("id"))]
+
+
+def test_items_without_an_id_are_left_out_and_told_of(caplog):
+    items = [{"id": 1}, {"id": None}, {}, "x", None, {"id": ""}, {"id": 2, "tags": "no list"}]
+    assert [photo.id for photo in parse(Photos, {"photos": items}).photos] == [1, 2]
+    assert "5 of 7 items have no 'id'" in caplog.text
+
+
+@pytest.mark.parametrize("photos", [None, "x", {"id": 1}])
+def test_items_that_are_no_list_are_another_shape(photos):
+    with pytest.raises(FetchError, match="bad_reply"):
+        parse(Photos, {"photos": photos})
+
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-01-02 03:04", datetime(2026, 1, 2, 3, 4, tzinfo=UTC)),
+        ("yesterday", None),
+        (20260102, None),
+    ],
+)
+def test_a_time_without_a_zone_is_of_utc(value, time):
+    assert as_time(value) == time
+
+
+@pytest.mark.parametrize(
+    ("value", "count"), [(0, 0), (7, 7), (-1, None), (True, None), ("7", None)]
+)
+def test_a_count_is_a_whole_number(value, count):
+    assert as_int(value) == count
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\ud800b", "a?b"),
+        ("a\0b\x1b[31m", "a b [31m"),
+        ("  a\n b ", "a b"),
+        (True, None),
+        (" ", None),
+    ],
+)
+def test_a_text_can_be_stored_and_shown_anywhere(value, text):
+    assert as_text(value) == text
 
 
 def test_a_reply_of_another_shape_is_told_by_its_place_and_not_by_its_content():

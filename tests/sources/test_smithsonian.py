@@ -122,6 +122,14 @@ def test_an_object_without_pictures_is_a_refused_record(site, content):
     assert record.refused == ("no_file", "the record names no picture")
 
 
+def test_what_is_odd_about_an_object_leaves_the_others(site):
+    site.rows = [row(1), row(2, content=["x"]), row(3, id=None), row(4, {"resources": "x"})]
+    site.rows[0]["content"]["descriptiveNonRepeating"]["online_media"]["media"] += ["x", None]
+    records = records_of(listed(site))
+    assert set(records) == {"nmah_1/NMAH-1-1", "nmah_1/NMAH-1-2", row(2)["id"], "nmah_4/1"}
+    assert {record.refused is None for record in list(records.values())[2:]} == {False}
+
+
 def test_who_made_it_is_the_author_and_else_the_museum(site):
     site.rows = [row(7), row(8)]
     site.rows[0]["content"]["freetext"] = {"name": [{"label": "Used by", "content": "Bob"}]}

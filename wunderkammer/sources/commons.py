@@ -152,7 +152,7 @@ class Commons(Listing):
             FetchError: the site can't be asked.
         """
         walk = self._begin(start)
-        listed: set[int | None] = {None}
+        listed: set[int] = set()
         passed: list[Cursor | None] = []
         while not walk.is_over:
             passed.append(walk.cursor)
@@ -245,7 +245,7 @@ class Commons(Listing):
 
         `passed` are the cursors of the place so far; one that comes again ends the place.
         """
-        members: dict[int | None, Member] = {}
+        members: dict[int, Member] = {}
         cursor = walk.cursor
         while True:
             answer = await self._ask(walk, cursor)

@@ -11,14 +11,17 @@ from wunderkammer.conduct.errors import FetchError
 from wunderkammer.sources.licences import Licences, read_licence
 from wunderkammer.sources.listing import Record
 from wunderkammer.sources.replies import (
+    Count,
     Reply,
     Text,
+    Time,
     Url,
-    as_list,
+    as_mappings,
     as_text,
     as_texts,
     licence_refusal,
     mapping_of,
+    named_by,
     text_of_html,
 )
 
@@ -29,10 +32,6 @@ TAKEN_AT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d(?::\d\d)?))?\b")
 EXTENSION = re.compile(r"\.[A-Za-z0-9]{3,4}$")
 
 
-class _Value(Reply):
-    value: Any = None
-
-
 class ImageInfo(Reply):
     """A version of a file."""
 
@@ -40,37 +39,39 @@ class ImageInfo(Reply):
     descriptionurl: Url = None
     thumburl: Url = None
     mime: Text = None
-    size: int | None = None
+    size: Count = None
     sha1: Text = None
-    timestamp: datetime | None = None
+    timestamp: Time = None
     user: Text = None
-    extmetadata: Annotated[dict[str, _Value], BeforeValidator(mapping_of)] = Field(default={})
+    extmetadata: Annotated[dict[str, Any], BeforeValidator(mapping_of)] = Field(default={})
 
     def text(self, name: str) -> str | None:
         """A field of the file's description, without its HTML."""
-        found = self.extmetadata.get(name)
-        return text_of_html(found.value) if found else None
+        return text_of_html(self._value(name))
 
     @property
     def categories(self) -> tuple[str, ...]:
         """The names of the categories that the file is in."""
-        found = self.extmetadata.get("Categories")
-        return as_texts(found.value.split("|") if found and isinstance(found.value, str) else ())
+        names = self._value("Categories")
+        return as_texts(names.split("|") if isinstance(names, str) else ())
+
+    def _value(self, name: str) -> object:
+        return mapping_of(self.extmetadata.get(name)).get("value")
 
 
 class Member(Reply):
     """A file, or a category, with what `prop=imageinfo` tells of it."""
 
-    pageid: int | None = None
+    pageid: int
     ns: int
     title: str
-    imageinfo: Annotated[tuple[ImageInfo, ...], BeforeValidator(as_list)] = ()
+    imageinfo: Annotated[tuple[ImageInfo, ...], BeforeValidator(as_mappings)] = ()
 
 
 class Members(Reply):
     """What a generator gave."""
 
-    pages: tuple[Member, ...] = ()
+    pages: Annotated[tuple[Member, ...], BeforeValidator(named_by("pageid"))] = ()
 
 
 # All of it goes into the next request.

@@ -7,7 +7,7 @@ second, but some thirty quick ones are answered by its gatekeeper with an HTML p
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -16,7 +16,7 @@ from wunderkammer.conduct.errors import FetchError
 from wunderkammer.sources.licences import OPEN, Licences, read_licence
 from wunderkammer.sources.limits import RemoteParams
 from wunderkammer.sources.listing import Listing, Page, Position, Record, StalePositionError
-from wunderkammer.sources.replies import Gaps, Reply, Text, Url, as_list, as_texts, ask
+from wunderkammer.sources.replies import Gaps, Reply, Text, Url, as_list, as_mappings, as_texts, ask
 
 if TYPE_CHECKING:
     from wunderkammer.conduct.network import Network
@@ -65,7 +65,7 @@ class _Tag(Reply):
 
 class _Object(Reply):
     object_id: int = Field(alias="objectID")
-    is_public_domain: bool | None = Field(default=None, alias="isPublicDomain")
+    is_public_domain: Any = Field(default=None, alias="isPublicDomain")
     picture: Url = Field(default=None, alias="primaryImage")
     more_pictures: Annotated[tuple[Url, ...], BeforeValidator(as_list)] = Field(
         default=(), alias="additionalImages"
@@ -77,7 +77,7 @@ class _Object(Reply):
     classification: Text = None
     department: Text = None
     culture: Text = None
-    tags: Annotated[tuple[_Tag, ...], BeforeValidator(as_list)] = ()
+    tags: Annotated[tuple[_Tag, ...], BeforeValidator(as_mappings)] = ()
 
 
 class Met(Listing):
@@ -159,7 +159,7 @@ class Met(Listing):
             label=None if self.params.label == "none" else getattr(found, self.params.label),
             group=str(id_),
         )
-        if not found.is_public_domain:
+        if found.is_public_domain is not True:
             return [replace(record, refused=("licence", "not in the public domain"))]
         record = replace(record, licence=LICENCE.name, licence_url=LICENCE.url)
         if found.picture is None:

@@ -7,9 +7,9 @@ so this is a source for a well-chosen query of hundreds, or thousands, of pictur
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from wunderkammer.conduct.api import Api
 from wunderkammer.conduct.errors import FetchError
@@ -19,12 +19,15 @@ from wunderkammer.sources.limits import RemoteParams
 from wunderkammer.sources.listing import Listing, Page, Position, Record, StalePositionError
 from wunderkammer.sources.replies import (
     Gaps,
+    Id,
     Reply,
     Text,
     Url,
+    as_mappings,
     as_texts,
     ask,
     licence_refusal,
+    named_by,
     parse,
 )
 
@@ -90,11 +93,11 @@ class OpenverseParams(RemoteParams):
 
 class _Tag(Reply):
     name: Text = None
-    accuracy: float | None = None
+    accuracy: Any = None
 
 
 class _Photo(Reply):
-    id: str
+    id: Id
     title: Text = None
     url: Url = None
     foreign_landing_url: Url = None
@@ -103,13 +106,13 @@ class _Photo(Reply):
     license_version: Text = None
     license_url: Url = None
     filetype: Text = None
-    tags: tuple[_Tag, ...] | None = None
+    tags: Annotated[tuple[_Tag, ...], BeforeValidator(as_mappings)] = ()
 
 
 class _Found(Reply):
     result_count: int
     page_count: int
-    results: tuple[_Photo, ...]
+    results: Annotated[tuple[_Photo, ...], BeforeValidator(named_by("id"))]
 
 
 NOTHING = _Found(result_count=0, page_count=0, results=())
@@ -258,7 +261,7 @@ class Openverse(Listing):
             licence_url=licence.url,
             title=photo.title,
             # A tag with an accuracy is a machine's guess.
-            tags=as_texts([tag.name for tag in photo.tags or () if tag.accuracy is None]),
+            tags=as_texts([tag.name for tag in photo.tags if tag.accuracy is None]),
         )
         if photo.url is None:
             return replace(record, refused=("no_file", "no URL is given"))

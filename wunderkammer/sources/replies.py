@@ -1,6 +1,9 @@
 """What the replies of APIs hold, read with distrust: texts are bounded, what is odd is None."""
 
+import logging
+import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Annotated, Any, TypeVar
 
@@ -10,10 +13,14 @@ from wunderkammer.conduct.api import Api, Query
 from wunderkammer.conduct.errors import BudgetSpentError, FetchError
 from wunderkammer.sources.licences import Licence, LicenceCode
 
+log = logging.getLogger(__name__)
+
 MAX_TEXT_CHARS = 500
 MAX_URL_CHARS = 2000
 MAX_HTML_CHARS = 20_000
+MAX_ID_CHARS = 300
 MAX_TAGS = 100
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Statuses that concern whoever asks, not what is asked for: the next page will not do better.
 OF_THE_ASKER = (401, 403, 429)
 
@@ -24,7 +31,9 @@ def as_text(value: object) -> str | None:
         return str(value)
     if not isinstance(value, str):
         return None
-    return " ".join(value[: 4 * MAX_TEXT_CHARS].split())[:MAX_TEXT_CHARS].rstrip() or None
+    # Half a surrogate pair, which JSON can hold, has no UTF-8.
+    text = value[: 4 * MAX_TEXT_CHARS].encode("utf-8", "replace").decode()
+    return " ".join(CONTROLS.sub(" ", text).split())[:MAX_TEXT_CHARS].rstrip() or None
 
 
 def as_texts(value: object) -> tuple[str, ...]:
@@ -50,9 +59,53 @@ def as_list(value: object) -> object:
     return () if value is None else value
 
 
+def as_int(value: object) -> int | None:
+    """A whole number that is not negative; None for anything else."""
+    return value if type(value) is int and value >= 0 else None
+
+
+def as_time(value: object) -> datetime | None:
+    """A time in ISO 8601, of UTC where it names no zone; None for anything else."""
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+
+def as_mappings(value: object) -> list[Mapping[str, Any]]:
+    """The mappings of a list; none of anything else."""
+    items = value if isinstance(value, list | tuple) else ()
+    return [item for item in items if isinstance(item, Mapping)]
+
+
+def named_by(name: str) -> Callable[[object], object]:
+    """A validator for the items of a page: those without an id called `name` are left out."""
+
+    def identified(value: object) -> object:
+        if not isinstance(value, list):
+            return value
+        kept = [item for item in as_mappings(value) if _is_id(item.get(name))]
+        if len(kept) < len(value):
+            log.warning(
+                "%d of %d items have no %r: left out", len(value) - len(kept), len(value), name
+            )
+        return kept
+
+    return identified
+
+
+def _is_id(value: object) -> bool:
+    is_text = isinstance(value, str) and value.isprintable() and 0 < len(value) <= MAX_ID_CHARS
+    return is_text or type(value) is int
+
+
 Text = Annotated[str | None, BeforeValidator(as_text)]
+Id = Annotated[str, BeforeValidator(as_text)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(as_texts)]
 Url = Annotated[str | None, BeforeValidator(as_url)]
+Count = Annotated[int | None, BeforeValidator(as_int)]
+Time = Annotated[datetime | None, BeforeValidator(as_time)]
 
 
 class Reply(BaseModel):
@@ -90,12 +143,15 @@ async def ask(
         FetchError: there is none after all tries.
     """
 
+    answers: list[R] = []
+
     def judge(reply: Any) -> None:
         if check is not None:
             check(reply)
-        parse(model, reply)
+        answers.append(parse(model, reply))
 
-    return parse(model, await api.get(path, query, check=judge))
+    await api.get(path, query, check=judge)
+    return answers[-1]
 
 
 class Gaps:

@@ -21,14 +21,16 @@ from wunderkammer.sources.limits import RemoteParams
 from wunderkammer.sources.listing import Listing, Page, Position, Record, StalePositionError
 from wunderkammer.sources.replies import (
     Gaps,
+    Id,
     Reply,
     Text,
     Texts,
     Url,
-    as_list,
+    as_mappings,
     ask,
     licence_refusal,
     mapping_of,
+    named_by,
     parse,
 )
 
@@ -84,7 +86,7 @@ class _Media(Reply):
     type: Text = None
     content: Url = None
     usage: _Usage = _Usage()
-    resources: Annotated[tuple[_Resource, ...], BeforeValidator(as_list)] = ()
+    resources: Annotated[tuple[_Resource, ...], BeforeValidator(as_mappings)] = ()
 
     @property
     def large(self) -> str | None:
@@ -96,7 +98,7 @@ class _Media(Reply):
 
 
 class _OnlineMedia(Reply):
-    media: Annotated[tuple[_Media, ...], BeforeValidator(as_list)] = ()
+    media: Annotated[tuple[_Media, ...], BeforeValidator(as_mappings)] = ()
 
 
 class _Description(Reply):
@@ -118,7 +120,7 @@ class _Name(Reply):
 
 
 class _FreeText(Reply):
-    name: Annotated[tuple[_Name, ...], BeforeValidator(as_list)] = ()
+    name: Annotated[tuple[_Name, ...], BeforeValidator(as_mappings)] = ()
 
 
 class _Content(Reply):
@@ -134,7 +136,7 @@ class _Content(Reply):
 
 
 class _Object(Reply):
-    id: str
+    id: Id
     title: Text = None
     unit: Text = Field(default=None, alias="unitCode")
     content: Annotated[_Content, BeforeValidator(mapping_of)] = _Content()
@@ -156,7 +158,7 @@ class _Object(Reply):
 
 
 class _Found(Reply):
-    rows: tuple[_Object, ...]
+    rows: Annotated[tuple[_Object, ...], BeforeValidator(named_by("id"))]
     num_objects: int = Field(alias="rowCount")
 
 
