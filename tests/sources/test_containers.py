@@ -2,10 +2,13 @@ import io
 import pickle
 import stat
 import struct
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pdf_files import encrypted, hanging, inked, pdf
 from PIL import Image, features
 from scraping import picture
@@ -13,9 +16,10 @@ from scraping import picture
 from wunderkammer.images.decode import probe
 from wunderkammer.sources import containers, pdf_pages
 from wunderkammer.sources.container_params import PageParams, ZipParams, without_containers
-from wunderkammer.sources.containers import ContainerItem, Containers, form_fault
+from wunderkammer.sources.containers import ContainerItem, Containers, form_fault, unpack
 from wunderkammer.sources.item import RefusedItem, SourceItem, UnreadableItemError
 from wunderkammer.sources.pdf_pages import PdfPageItem
+from wunderkammer.sources.zip_members import ZipLimits
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
 
@@ -288,6 +292,31 @@ def test_encrypted_members_are_refused(cellar):
 )
 def test_what_is_no_whole_zip_is_one_refused_item(cellar, content, reason):
     assert reasons(cellar.items(cellar.zip(content))) == {"a": reason}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=6),
+    st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2]),
+)
+def test_whatever_is_wrong_with_a_zip_it_gives_items_and_no_error(changes, method):
+    content = bytearray(zipped({"é/0.png": b"e" * 99, **TWO}, method))
+    for where, value in changes:
+        content[where % len(content)] = value
+    limits = ZipLimits(max_bytes=9_000, max_total_gb=1.0, max_ratio=99.0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "download")
+        path.write_bytes(content)
+        row = unpack(path, store=Store(f"{folder}/data"), limits=limits)
+        for member in row.get("members", ()):
+            kept = member.get("sha256")
+            assert (kept is None) == ("reason" in member)
+            assert kept is None or len(Blobs(Store(f"{folder}/data")).get(kept)) < 9_000
+        assert ("members" in row) != ("reason" in row)
+
+
+def test_a_member_without_a_name_is_no_picture(cellar):
+    content = zipped({"x": b"x", "1.png": picture(1)})
+    assert reasons(cellar.items(cellar.zip(content.replace(b"x", b"\0")))) == {"a/1.png": None}
 
 
 def test_a_list_of_members_without_end_is_not_read(cellar, monkeypatch):

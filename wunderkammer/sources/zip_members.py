@@ -66,7 +66,7 @@ def zip_members(
     ends = _ends_of_data(infos)
     total = 0
     for info in infos:
-        if info.is_dir() or not wanted(info.filename):
+        if info.filename.endswith("/") or not wanted(info.filename):
             continue
         id_, fault = names.check(info.filename)
         fault = fault or _fault(info, limits) or _overlap(info, ends)
@@ -119,6 +119,8 @@ def _fault(info: zipfile.ZipInfo, limits: ZipLimits) -> Fault | None:
         return "encrypted", "pack it without a password"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
         return "unsupported_compression", f"method {info.compress_type}; allowed: deflate, bzip2"
+    if info.header_offset < 0:
+        return "damaged_member", "its data would begin before the file"
     if info.file_size == 0:
         return "empty", ""
     if info.file_size > limits.max_bytes:
@@ -159,16 +161,7 @@ class ZipMember(SourceItem):
         Raises:
             UnreadableItemError: "damaged_member", or "bomb" (more data than announced).
         """
-        with Path(self.path).open("rb") as file:
-            file.seek(self.header_offset)
-            header = file.read(LOCAL_HEADER_BYTES)
-            if len(header) < LOCAL_HEADER_BYTES or not header.startswith(b"PK\x03\x04"):
-                raise UnreadableItemError(
-                    "damaged_member", "its local header is not where it should be"
-                )
-            # APPNOTE.TXT 4.3.7: the lengths of the name and of the extra field end the header.
-            file.seek(sum(struct.unpack_from("<HH", header, 26)), io.SEEK_CUR)
-            packed = file.read(self.packed_size)
+        packed = self._packed()
         try:
             content = _unpack(packed, method=self.method, max_bytes=self.size + 1)
         except (zlib.error, OSError) as error:
@@ -178,6 +171,18 @@ class ZipMember(SourceItem):
         if len(content) < self.size or zlib.crc32(content) != self.crc:
             raise UnreadableItemError("damaged_member", "its checksum is wrong")
         return content
+
+    def _packed(self) -> bytes:
+        with Path(self.path).open("rb") as file:
+            file.seek(self.header_offset)
+            header = file.read(LOCAL_HEADER_BYTES)
+            if len(header) < LOCAL_HEADER_BYTES or not header.startswith(b"PK\x03\x04"):
+                raise UnreadableItemError(
+                    "damaged_member", "its local header is not where it should be"
+                )
+            # APPNOTE.TXT 4.3.7: the lengths of the name and of the extra field end the header.
+            file.seek(sum(struct.unpack_from("<HH", header, 26)), io.SEEK_CUR)
+            return file.read(self.packed_size)
 
 
 def _unpack(packed: bytes, *, method: int, max_bytes: int) -> bytes:
