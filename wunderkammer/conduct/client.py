@@ -144,7 +144,10 @@ class Transfer:
         if not is_allowed(where, port, loopback_ports=self._loopback_ports):
             self.blocked.append(where)
             return int(pycurl.SOCKET_BAD)
-        return socket.socket(family, kind, protocol)
+        opened = socket.socket(family, kind, protocol)
+        # pycurl takes a duplicate, after this has returned.
+        self.finished.get_loop().call_soon(opened.close)
+        return opened
 
 
 class Client:

@@ -68,9 +68,8 @@ class Exchange:
         """Break off what is under way and close all connections."""
         if self._deadline is not None:
             self._deadline.cancel()
-        self._turns.fail_all(FetchError("closed", "the network is closed", may_pass=True))
+        self._turns.end(FetchError("closed", "the network is closed", may_pass=True))
         self._client.close()
-        self._pace.close()
 
     def _judge(self, error: FetchError, host: str) -> bool | None:
         """Whether the host has failed, None if unknown; one that throttles is left alone."""
@@ -86,5 +85,5 @@ class Exchange:
     def _end(self) -> None:
         problem = self._stats.overdrawn()
         if problem is not None:
-            self._turns.fail_all(problem)
+            self._turns.end(problem)
             self._client.abort(problem)

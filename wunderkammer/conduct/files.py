@@ -153,7 +153,9 @@ class FileBody(Body):
 
     def rescue(self) -> None:
         """Leave what has come to the next transfer, if that can go on from there."""
-        if self.chunks and self._validator() is not None and not HTML.match(self.chunks[0]):
+        if self._validator() is None:
+            self.drop()
+        elif self.chunks and not HTML.match(self.chunks[0][:SNIFFED_BYTES]):
             self._spill()
         if self._file is not None:
             self._file.close()
@@ -185,6 +187,8 @@ class FileBody(Body):
     def _validator(self) -> str | None:
         if self.head is None or self.unpacker is not None:
             return None
+        if self._part is not None and self.head.status == 206:
+            return self._part.validator
         return strong_validator(self.head)
 
     def _spill(self) -> None:

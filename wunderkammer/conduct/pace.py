@@ -16,6 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 from time import time
 from typing import Literal
+from weakref import finalize
 
 Lane = Literal["files", "api"]
 
@@ -62,10 +63,8 @@ class Pace:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._file = os.open(file, flags, mode=0o600)
         self._offsets: dict[str, int] = {}
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+        # Whoever still ends a request when the network is closed has use for it.
+        finalize(self, os.close, self._file)
 
     def take(self, host: str, *, lane: Lane, per_s: float) -> float:
         """Take a token of a host; gives the seconds until it may be used."""

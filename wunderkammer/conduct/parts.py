@@ -13,7 +13,7 @@ from secrets import token_hex
 from time import time
 
 MAX_AGE_S = 14 * 24 * 3600.0
-PART, WHOLE = ".part", ".whole"
+PART, NOTE, WHOLE = ".part", ".validator", ".whole"
 
 
 def name_of(url: str) -> str:
@@ -72,18 +72,8 @@ class Parts:
         self._open: set[str] = set()
         self._names: set[str] = set()
         self._wholes: dict[str, Path] = {}
-        for file in folder.iterdir() if folder.is_dir() else ():
-            if file.suffix not in (PART, WHOLE):
-                continue
-            if file.suffix == PART and not _note(file).is_file():
-                file.unlink()
-            elif file.stat().st_mtime < time() - MAX_AGE_S:
-                file.unlink()
-                _note(file).unlink(missing_ok=True)
-            elif file.suffix == PART:
-                self._names.add(file.stem)
-            else:
-                self._wholes[file.stem.partition("-")[0]] = file
+        for file in [*folder.iterdir()] if folder.is_dir() else ():
+            self._welcome(file)
 
     def find(self, url: str) -> Part | None:
         """What an earlier transfer of this URL has left."""
@@ -124,6 +114,18 @@ class Parts:
         if opened is not None:
             opened.drop()
 
+    def _welcome(self, file: Path) -> None:
+        """Take over a file of an earlier run, or delete it if it is too old or lacks its pair."""
+        pair = {PART: NOTE, NOTE: PART, WHOLE: WHOLE}.get(file.suffix)
+        if pair is None:
+            return
+        if not file.with_suffix(pair).is_file() or file.stat().st_mtime < time() - MAX_AGE_S:
+            file.unlink()
+        elif file.suffix == PART:
+            self._names.add(file.stem)
+        elif file.suffix == WHOLE:
+            self._wholes[file.stem.partition("-")[0]] = file
+
     def _opened(self, path: Path, *, mode: str) -> OpenPart:
         self._open.add(path.stem)
         return OpenPart(path, mode=mode, release=self._release)
@@ -135,4 +137,4 @@ class Parts:
 
 
 def _note(part: Path) -> Path:
-    return part.with_suffix(".validator")
+    return part.with_suffix(NOTE)

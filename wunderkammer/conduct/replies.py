@@ -55,12 +55,13 @@ def read_head(lines: Iterable[bytes]) -> Head:
     """
     status, headers = 0, dict[str, str]()
     for line in b"".join(lines).decode("latin-1").split("\r\n"):
+        if line.startswith("HTTP/"):
+            status, headers = _status(line), {}
+            continue
         name, colon, value = line.partition(":")
         if colon:
             key, value = name.lower(), value.strip()
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
-        elif name.startswith("HTTP/"):
-            status, headers = _status(name), {}
     return Head(status, headers)
 
 

@@ -61,6 +61,7 @@ class Turns:
         self._hosts: dict[str, _Host] = {}
         self._turns: deque[_Host] = deque()
         self._num_running = 0
+        self._over: FetchError | None = None
 
     async def enter(self, name: str, terms: Terms) -> None:
         """Wait until this request may go out; `leave` has to follow.
@@ -100,10 +101,13 @@ class Turns:
         """How often the host has failed in a row."""
         return self._hosts[name].num_failures
 
-    def fail_all(self, problem: FetchError) -> None:
-        """Tell everybody who waits that there is nothing to wait for."""
+    def end(self, problem: FetchError) -> None:
+        """Tell everybody who waits, or will, that there is nothing to wait for."""
+        self._over = problem
         for host in self._hosts.values():
             _fail(host, problem)
+            if host.alarm is not None:
+                host.alarm.cancel()
 
     def _call(self, host: _Host) -> None:
         if not host.is_waiting_turn:
@@ -114,10 +118,10 @@ class Turns:
     def _admit(self) -> None:
         while self._turns and self._num_running < self._params.max_connections:
             host = self._turns.popleft()
-            problem = self._stats.spent() or _given_up(host)
+            problem = self._over or self._stats.spent() or _given_up(host)
             if problem is not None:
                 _fail(host, problem)
-            queue = self._next(host)
+            queue = self._next(host) if problem is None else None
             if queue is None:
                 host.is_waiting_turn = False
                 continue

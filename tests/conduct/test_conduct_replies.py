@@ -1,0 +1,113 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from wunderkammer.conduct import replies
+from wunderkammer.conduct.replies import (
+    Head,
+    backoff_s,
+    content_range,
+    failure,
+    read_head,
+    retry_after_s,
+    strong_validator,
+)
+
+
+def test_retry_after_is_read_in_both_forms_and_capped(monkeypatch):
+    monkeypatch.setattr(replies, "MAX_RETRY_AFTER_S", 120.0)
+    at = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+    assert retry_after_s("7", at=at) == 7
+    assert retry_after_s("Thu, 01 Jan 2026 12:00:09 GMT", at=at) == 9
+    assert retry_after_s("Thu, 01 Jan 2026 12:00:09 -0000", at=at) == 9
+    assert retry_after_s("Thu, 01 Jan 2026 11:00:00 GMT", at=at) == 0
+    assert retry_after_s("999999", at=at) == 120
+    assert retry_after_s("9" * 400, at=at) == 120
+    assert retry_after_s("Fri, 01 Jan 2100 12:00:09 GMT", at=at) == 120
+    assert retry_after_s("soon", at=at) is None
+    assert retry_after_s("-5", at=at) is None
+    assert retry_after_s(None, at=at) is None
+
+
+def test_backoff_doubles_with_jitter_up_to_a_cap(monkeypatch):
+    monkeypatch.setattr(replies, "FIRST_BACKOFF_S", 0.5)
+    for failures, longest in ((1, 0.5), (2, 1.0), (3, 2.0), (30, 30.0), (3000, 30.0)):
+        waits = [backoff_s(failures) for _ in range(50)]
+        assert all(longest / 2 <= wait <= longest for wait in waits)
+        assert len(set(waits)) > 1
+
+
+def test_a_head_is_that_of_the_last_answer_with_repeated_headers_joined():
+    lines = [
+        b"HTTP/1.1 103 Early Hints\r\n",
+        b"Link: </style.css>\r\n",
+        b"\r\n",
+        b"HTTP/1.1 200 OK: fine\r\n",
+        b"X-Robots-Tag: noindex\r\n",
+        b"x-robots-tag:noai\r\n",
+        b"Location: http://a:1/b\r\n",
+        b"X-Name: caf\xe9\r\n",
+        b"\r\n",
+    ]
+    head = read_head(lines)
+    assert head.status == 200
+    assert head.headers == {
+        "x-robots-tag": "noindex, noai",
+        "location": "http://a:1/b",
+        "x-name": "café",
+    }
+
+
+@pytest.mark.parametrize("lines", [[], [b"\r\n"], [b"HTTP/1.1\r\n"], [b"HTTP/1.1 abc\r\n"]])
+def test_what_is_no_head_has_no_status(lines):
+    assert read_head(lines).status == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "reason", "may_pass"),
+    [
+        (400, {}, b"", "http_400", False),
+        (401, {}, b"", "http_401", False),
+        (404, {"retry-after": "9"}, b"", "http_404", False),
+        (408, {}, b"", "http_408", True),
+        (410, {}, b"", "http_410", False),
+        (403, {"content-type": "application/json"}, b"{}", "http_403", False),
+        (403, {"content-type": "text/html; charset=utf-8"}, b"", "throttled", True),
+        (403, {}, b" <!doctype html><title>Wait</title>", "throttled", True),
+        (429, {}, b"", "http_429", True),
+        (500, {}, b"", "http_500", True),
+        (503, {}, b"", "http_503", True),
+        (520, {}, b"", "http_520", True),
+    ],
+)
+def test_a_status_tells_whether_to_ask_again(status, headers, body, reason, may_pass):
+    error = failure(Head(status, headers), body, where="https://museum.example/a")
+    assert (error.reason, error.may_pass, error.status) == (reason, may_pass, status)
+    assert "https://museum.example/a" in error.detail
+
+
+def test_a_strong_validator_is_a_strong_tag_or_a_date_that_has_passed():
+    old = "Thu, 01 Jan 2026 11:00:00 GMT"
+    now = "Thu, 01 Jan 2026 11:00:30 GMT"
+    later = "Thu, 01 Jan 2026 11:02:00 GMT"
+    for headers, expected in (
+        ({"etag": '"a"', "last-modified": old, "date": later}, '"a"'),
+        ({"etag": 'W/"a"', "last-modified": old, "date": later}, old),
+        ({"etag": 'W/"a"', "last-modified": old, "date": now}, None),
+        ({"last-modified": old}, None),
+        ({"last-modified": "once", "date": later}, None),
+        ({"etag": '"caf\xe9"'}, None),
+        ({}, None),
+    ):
+        assert strong_validator(Head(200, headers)) == expected
+
+
+def test_a_content_range_is_read_as_far_as_it_tells():
+    for text, expected in (
+        ("bytes 5-9/10", (5, 9, 10)),
+        ("bytes 5-9/*", (5, 9, None)),
+        ("bytes */10", (None, None, 10)),
+        ("chapters 1-2/3", (None, None, None)),
+        ("", (None, None, None)),
+    ):
+        assert content_range(Head(206, {"content-range": text})) == expected
