@@ -238,3 +238,12 @@ def test_how_it_behaves_is_no_part_of_the_recipe(scraper, site):
     built = scrape(scraper, site)
     again = scrape(scraper, site, conduct={"max_connections": 3})
     assert again.record.fingerprint == built.record.fingerprint
+
+
+def test_no_more_files_are_fetched_at_once_than_the_terms_allow(scraper, site, monkeypatch):
+    monkeypatch.setattr("wunderkammer.sources.inaturalist.INaturalist.files_at_once", 2)
+    for number in range(10, 30):
+        site.observe(number, "cc-by")
+    scrape(scraper, site, conduct={"max_connections_per_host": 8})
+    # One more may ask for the listing.
+    assert site.most_open <= 3

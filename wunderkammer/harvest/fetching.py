@@ -67,6 +67,7 @@ class Fetching:
         self._retry_days = retry_days
         self._max_container_bytes = max_container_bytes
         self._unpacked = unpacked
+        self._turns = asyncio.Semaphore(listing.files_at_once or MAX_IN_FLIGHT)
         self._num_bytes_given = 0
         self._gathered: list[Finished] = []
         # Records that wait for the download of their URL, which the first of them has begun.
@@ -191,20 +192,20 @@ class Fetching:
         is_image = record.form == "image"
         max_bytes = self._params.max_bytes if is_image else self._max_container_bytes
         try:
-            if self._is_over:
-                raise BudgetSpentError("budget_spent", "not asked for in this run")
-            result = await self._network.download(
-                Download(
-                    url=record.url,
-                    other_urls=record.other_urls,
-                    max_bytes=max_bytes,
-                    num_bytes=record.num_bytes,
-                    md5=record.md5,
-                    sha1=record.sha1,
-                    robots=self._listing.obeys_robots,
-                    to_file=not is_image,
-                )
+            job = Download(
+                url=record.url,
+                other_urls=record.other_urls,
+                max_bytes=max_bytes,
+                num_bytes=record.num_bytes,
+                md5=record.md5,
+                sha1=record.sha1,
+                robots=self._listing.obeys_robots,
+                to_file=not is_image,
             )
+            async with self._turns:
+                if self._is_over:
+                    raise BudgetSpentError("budget_spent", "not asked for in this run")
+                result = await self._network.download(job)
             self._num_bytes_given += result.num_bytes
         except BudgetSpentError as error:
             self._end(error)

@@ -69,10 +69,12 @@ class Listing(ABC):
     Attributes:
         lists_all: each listing gives every record: what it lacks is gone.
         obeys_robots: its files lie on anybody's pages, whose robots.txt is asked first.
+        files_at_once: the most that its terms allow to be fetched at a time, None for any number.
     """
 
     lists_all = False
     obeys_robots = False
+    files_at_once: int | None = None
 
     @abstractmethod
     def pages(self, start: Position, *, known: Callable[[str], bool]) -> AsyncIterator[Page]:
