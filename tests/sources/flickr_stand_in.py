@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from scraping import picture
 from stand_in import Asked, Reply, StandIn
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -56,6 +57,8 @@ class FlickrStandIn(StandIn):
 
     def answer(self, asked: Asked) -> Reply:
         query = asked.query
+        if asked.path.startswith("/65535/"):
+            return Reply(200, picture(int(asked.path[7:].split("_")[0])))
         if asked.path != "/services/rest/":
             return Reply(404)
         assert query["format"] == "json"

@@ -7,6 +7,7 @@ the next page with the token in it; errors are objects with a code, inside a 200
 import json
 from typing import Any
 
+from scraping import picture
 from stand_in import Asked, Reply, StandIn
 
 TOKEN = "EAADd9ZCGr0pBO2x7ZAtokenTOKENtoken"
@@ -18,7 +19,7 @@ def media(number: int, **changes: Any) -> dict[str, Any]:
     shared = {
         "id": str(number),
         "media_type": "IMAGE",
-        "media_url": f"https://scontent.cdninstagram.com/v/{number}.jpg?oh=1&oe=2",
+        "media_url": f"MEDIA/{number}.jpg?oh=1&oe=2",
         "permalink": f"https://www.instagram.com/p/C{number}/",
         "caption": f"Good boy {number} #Corgi #corgi.gram",
         "timestamp": "2026-11-20T10:11:12+0000",
@@ -47,6 +48,8 @@ class InstagramStandIn(StandIn):
 
     def answer(self, asked: Asked) -> Reply:
         query, names = asked.query, list(self.tags)
+        if asked.path.startswith("/media/"):
+            return Reply(200, picture(int(asked.path[7:-4])))
         if asked.headers.get("Authorization") != f"Bearer {TOKEN}" or "access_token" in query:
             return self.failed(190, asked.query)
         if query.get("user_id") != USER:
@@ -82,9 +85,10 @@ class InstagramStandIn(StandIn):
         fields = plain.split(",")
         told = {name: value for name, value in one.items() if name in fields}
         if "children" in one:
-            wanted = nested.removesuffix("}").split(",")
-            assert set(wanted) <= set(CHILD_FIELDS)
+            assert set(nested.removesuffix("}").split(",")) <= set(CHILD_FIELDS)
             told["children"] = {"data": one["children"]}
+        told = json.loads(json.dumps(told).replace("MEDIA", f"{self.url}/media"))
+        assert isinstance(told, dict)
         return told
 
     def failed(self, code: int, query: dict[str, str], **more: object) -> Reply:

@@ -9,6 +9,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
+from scraping import picture
 from stand_in import Asked, Reply, StandIn
 
 CLIENT_ID, SECRET = "p-jcoLKBynTLew", "gko_LXELoV07ZBNUXrvWZfzE3aI"
@@ -77,6 +78,8 @@ class RedditStandIn(StandIn):
     def answer(self, asked: Asked) -> Reply:
         if asked.path == "/api/v1/access_token":
             return self._token(asked)
+        if asked.path.startswith("/i/a"):
+            return Reply(200, picture(int(asked.path[4:9])))
         if asked.path != "/r/spiders/new":
             return sent({"message": "Not Found", "error": 404}, 404)
         token = asked.headers.get("Authorization", "").removeprefix("bearer ")

@@ -6,9 +6,9 @@ import pytest
 from flickr_stand_in import KEY, SPIDERS, FlickrStandIn, Photo
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from listings import local, pages_of, problems_of, records_of
 from live.test_live_flickr import check_live
 from pydantic import ValidationError
-from sources.listings import local, pages_of, problems_of, records_of
 from stand_in import running
 
 from wunderkammer.conduct.errors import FetchError

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from instagram_stand_in import TOKEN, USER, InstagramStandIn, child, media, sent
+from listings import local, pages_of, problems_of, records_of
 from live.test_live_instagram import check_live
 from pydantic import ValidationError
-from sources.listings import local, pages_of, problems_of, records_of
 from stand_in import running
 
 from wunderkammer.conduct.errors import FetchError
@@ -65,7 +65,7 @@ def test_a_record_has_everything_that_the_site_tells(instagram):
     [page] = listed(instagram, hashtags=("corgi",))
     assert asdict(page.records[0]) == {
         "id": "7",
-        "url": "https://scontent.cdninstagram.com/v/7.jpg?oh=1&oe=2",
+        "url": f"{instagram.url}/media/7.jpg?oh=1&oe=2",
         "other_urls": (),
         "form": "image",
         "num_bytes": None,
@@ -280,7 +280,8 @@ class OddInstagram(InstagramStandIn):
     """Shows what there is as it is."""
 
     def _media(self, id_, posts, query):
-        return sent({"data": posts, "paging": None})
+        plain = [*posts[:-1], {**posts[-1], "media_url": "https://scontent.example/77.jpg"}]
+        return sent({"data": plain, "paging": None})
 
 
 @settings(max_examples=25)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from instaloader_files import STEM, TAKEN_S, album, described, node, packed, save, save_post
 from pydantic import ValidationError
-from sources.scraping import picture
+from scraping import picture
 
 from wunderkammer.sources.instaloader_folder import (
     MAX_PACKED_BYTES,

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from listings import local, pages_of, problems_of, records_of
 from live.test_live_reddit import check_live
 from pydantic import ValidationError
 from reddit_stand_in import (
@@ -18,7 +19,6 @@ from reddit_stand_in import (
     sent,
     valid,
 )
-from sources.listings import local, pages_of, problems_of, records_of
 from stand_in import running
 
 from wunderkammer.conduct.errors import FetchError
