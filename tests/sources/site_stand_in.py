@@ -38,6 +38,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         site = self.site
+        if self.path == "/robots.txt":
+            self.answer(404)
+            return
         with site.lock:
             site.requests.append(self.path)
             site.times.append(time.monotonic())

@@ -289,6 +289,7 @@ def test_encrypted_members_are_refused(cellar):
         (zipped(TWO)[:-30], "damaged_zip"),
         (zipped(TWO)[:40], "damaged_zip"),
     ],
+    ids=["a page", "nothing", "without its end", "a beginning"],
 )
 def test_what_is_no_whole_zip_is_one_refused_item(cellar, content, reason):
     assert reasons(cellar.items(cellar.zip(content))) == {"a": reason}

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from scraping import Scraper, map_here, picture
+from scraping import Scraper, picture, stream_here
 from site_stand_in import running_site
 
 from wunderkammer.sources.item import SourceError
@@ -12,7 +12,7 @@ from wunderkammer.sources.item import SourceError
 
 @pytest.fixture
 def site(monkeypatch):
-    monkeypatch.setattr("wunderkammer.sources.fetch.FIRST_BACKOFF_S", 0.02)
+    monkeypatch.setattr("wunderkammer.conduct.replies.FIRST_BACKOFF_S", 0.02)
     with running_site() as site:
         site.body = picture(1)
         yield site
@@ -27,9 +27,12 @@ def scrape(scraper: Scraper, site, table: str | dict[str, list], **settings: obj
     section = {
         "kind": "urls",
         "path": "list.csv",
-        "contact": "curator@museum.example",
-        "num_tries": 2,
-        "allow_loopback_ports": [site.port],
+        "conduct": {
+            "contact": "curator@museum.example",
+            "num_tries": 2,
+            "files_per_s": None,
+            "allow_loopback_ports": [site.port],
+        },
     }
     return scraper(**section, **settings)
 
@@ -103,7 +106,7 @@ def test_a_row_that_names_no_fetchable_url_is_rejected_with_its_provenance(scrap
         "ftp://museum.example/a.jpg": "bad_url",
         "http://169.254.169.254/latest/meta-data": "private_address",
     }
-    assert [row["author"] for row in scraper.rows(built).values()] == list("abcdefgh")
+    assert sorted(row["author"] for row in scraper.rows(built).values()) == list("abcdefgh")
     assert "secret" not in str(scraper.rows(built))
 
 
@@ -116,20 +119,22 @@ def test_a_download_that_is_no_picture_is_rejected_by_the_decoder(scraper, site)
 def test_a_killed_fetch_keeps_what_it_had(scraper, site, monkeypatch):
     table = {"url": [site.url(f"/ok/{number}") for number in range(6)]}
 
-    def killed(*_: object, **__: object):
-        raise KeyboardInterrupt
+    def killed(batches, **_: object):
+        for batch in batches:
+            if batch and len(site.requests) == 6:
+                raise KeyboardInterrupt
+            yield from ()
 
     monkeypatch.setattr("wunderkammer.sources.scrape.ingest", killed)
     with pytest.raises(KeyboardInterrupt):
         scrape(scraper, site, table)
     monkeypatch.undo()
-    monkeypatch.setattr("wunderkammer.ledger_map.guarded_map", map_here)
+    monkeypatch.setattr("wunderkammer.ledger_map.guarded_stream", stream_here)
     scrape(scraper, site, table)
     assert len(site.requests) == 6
 
 
-def test_with_a_cap_only_so_many_are_fetched(scraper, site, monkeypatch):
-    monkeypatch.setattr("wunderkammer.sources.scrape.MIN_ROUND", 2)
+def test_with_a_cap_only_so_many_are_fetched(scraper, site):
     table = {"url": [site.url(f"/ok/{number}") for number in range(9)]}
     built = scrape(scraper, site, table, max_images=3)
     assert len(scraper.kept(built)) == 3
@@ -150,4 +155,4 @@ def test_a_list_that_can_not_be_read_is_an_error_that_says_why(scraper, site, te
         scrape(scraper, site, text)
     (scraper.root / "list.csv").unlink()
     with pytest.raises(SourceError, match=r"list.csv.* is not a file"):
-        scraper(kind="urls", path="list.csv", contact="curator@museum.example")
+        scraper(kind="urls", path="list.csv", conduct={"contact": "curator@museum.example"})
