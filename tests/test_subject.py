@@ -330,8 +330,9 @@ def test_a_planned_kind_is_refused_by_name_as_not_available_yet(tmp_path, place,
     assert problem.not_available_yet
 
 
-def test_a_planned_kind_does_not_hide_a_fault_elsewhere(tmp_path):
-    text = changed("kind: folder", "kind: commons").replace("total_kimg: 8", "total_kimg: -8")
+def test_a_planned_kind_does_not_hide_a_fault_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr("wunderkammer.subject.PLANNED_KINDS", {"scrape": {"telepathy"}})
+    text = changed("kind: folder", "kind: telepathy").replace("total_kimg: 8", "total_kimg: -8")
     planned, fault = problems_of(written(tmp_path, text))
     assert (planned.key, planned.not_available_yet) == ("scrape.kind", True)
     assert (fault.key, fault.not_available_yet) == ("train.total_kimg", False)

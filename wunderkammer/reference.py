@@ -33,6 +33,8 @@ def _models(name: str, field: FieldInfo) -> Iterator[tuple[str, type[Params]]]:
         for outer in models
         for key, part in outer.model_fields.items()
         for found in _models(f"{name}.{key}", part)
+        # The sources that `combine` takes are those of the section itself.
+        if found[1] not in models
     }
     yield from inner
 
