@@ -18,9 +18,13 @@ SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "a multi
 def settings_reference() -> str:
     """Markdown: for each section and kind its purpose, and a table of its settings."""
     lines: list[str] = []
+    seen: set[type[Params]] = set()
     for section in (*SECTIONS, "schedule"):
         for name, model in _models(section, SubjectSpec.model_fields[section]):
-            lines += _model_lines(name, model)
+            # The sources that `combine` takes are those of the section itself.
+            if model not in seen:
+                lines += _model_lines(name, model)
+            seen.add(model)
     return "\n".join(lines) + "\n"
 
 
@@ -33,8 +37,6 @@ def _models(name: str, field: FieldInfo) -> Iterator[tuple[str, type[Params]]]:
         for outer in models
         for key, part in outer.model_fields.items()
         for found in _models(f"{name}.{key}", part)
-        # The sources that `combine` takes are those of the section itself.
-        if found[1] not in models
     }
     yield from inner
 
