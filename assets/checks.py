@@ -70,7 +70,7 @@ def _warn_of_copies() -> dg.AssetChecksDefinition:
 
 
 def _crops_readable(subject: Subject, store: Store) -> str | None:
-    from wunderkammer.images.readable import check_crops_readable
+    from wunderkammer.crops.readable import check_crops_readable
 
     return check_crops_readable(subject, store)
 

@@ -16,7 +16,7 @@ def filtered_crops(
     warehouse: Warehouse,
 ) -> dg.MaterializeResult[None]:
     """One square crop an accepted picture; a refused one keeps its row, with the reason."""
-    from wunderkammer.images.crops import crop_images
+    from wunderkammer.crops.stage import crop_images
 
     return materialize_stage(
         context,

@@ -19,11 +19,11 @@ from cronsim import CronSim, CronSimError
 from pydantic import ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from wunderkammer.crops.params import DetectParams, FilterParams, NoDetector
 from wunderkammer.dedupe.params import DedupeParams, PhashParams
 from wunderkammer.gan.evaluation.params import EvaluateParams
 from wunderkammer.gan.params import TrainParams
 from wunderkammer.gan.settings import KINDS_WITH_W, check_train
-from wunderkammer.images.params import DetectParams, FilterParams, NoDetector
 from wunderkammer.params import Params, digest
 from wunderkammer.shards.params import ShardParams
 from wunderkammer.sources.params import ScrapeParams

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from wunderkammer.crops.params import CropParams
+from wunderkammer.crops.render import RenderSettings, encode
 from wunderkammer.images.decode import DecodeError, decode_rgb
-from wunderkammer.images.params import CropParams
-from wunderkammer.images.render import RenderSettings, encode
 from wunderkammer.params import digest
 from wunderkammer.shards.params import ShardParams
 from wunderkammer.storage.blobs import Blobs

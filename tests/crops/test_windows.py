@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wunderkammer.images.params import SquareParams, WholeParams
-from wunderkammer.images.windows import centre_squares, judge, smallest_side
+from wunderkammer.crops.params import SquareParams, WholeParams
+from wunderkammer.crops.windows import centre_squares, judge, smallest_side
 
 SIDES = st.integers(1, 100_000)
 

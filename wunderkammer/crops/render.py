@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
+from wunderkammer.crops.params import CropParams, Rgb
+from wunderkammer.crops.windows import centre_squares
 from wunderkammer.dedupe.phash import phash
 from wunderkammer.images.decode import DecodeError, decode_rgb
-from wunderkammer.images.params import CropParams, Rgb
-from wunderkammer.images.windows import centre_squares
 from wunderkammer.params import digest
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from wunderkammer.images.params import CropParams, SquareParams
+from wunderkammer.crops.params import CropParams, SquareParams
 
 TOO_SMALL = "too_small"
 TOO_ELONGATED = "too_elongated"

@@ -3,9 +3,9 @@ import pytest
 from image_samples import blotches, encoded
 from PIL import Image
 
+from wunderkammer.crops.params import SquareParams, WholeParams
+from wunderkammer.crops.render import RenderSettings, Source, encode, render, sharpness
 from wunderkammer.images.decode import DecodeError, decode_rgb
-from wunderkammer.images.params import SquareParams, WholeParams
-from wunderkammer.images.render import RenderSettings, Source, encode, render, sharpness
 
 SETTINGS = RenderSettings(size_px=32, background=(255, 255, 255), codec="jpeg", quality=95)
 

@@ -15,16 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wunderkammer.build import StageInputs
-from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
-from wunderkammer.images.params import CropParams
-from wunderkammer.images.render import (
+from wunderkammer.crops.params import CropParams
+from wunderkammer.crops.render import (
     RENDERS,
     RenderSettings,
     Source,
     casualty_row,
     render_row,
 )
-from wunderkammer.images.windows import Verdicts, centre_squares, judge
+from wunderkammer.crops.windows import Verdicts, centre_squares, judge
+from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
 from wunderkammer.ledger_map import map_ledgered
 from wunderkammer.manifests import CROPS, KEPT, REJECTED, kept, rejections
 from wunderkammer.params import digest

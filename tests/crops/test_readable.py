@@ -3,7 +3,7 @@
 import pytest
 from image_samples import blotches, encoded
 
-from wunderkammer.images.readable import check_crops_readable
+from wunderkammer.crops.readable import check_crops_readable
 from wunderkammer.manifests import kept
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.versions import Versions

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from wunderkammer.build import build_stage
-from wunderkammer.images.crops import crop_images
+from wunderkammer.crops.stage import crop_images
 from wunderkammer.manifests import KEPT, RAW
 from wunderkammer.stages import FILTERED_CROPS, RAW_SCRAPE
 from wunderkammer.storage.blobs import Blobs
