@@ -200,6 +200,16 @@ def test_a_cap_lists_and_fetches_no_more_than_it_needs(scraper, site):
     assert sum(photos(site).values()) == 7
 
 
+def test_a_lowered_cap_leaves_out_what_came_last(scraper, site):
+    before = scrape(scraper, site)
+    after = scrape(scraper, site, max_images=4)
+    assert len(scraper.kept(after)) == 4
+    assert scraper.kept(after) < scraper.kept(before)
+    assert set(scraper.reasons(after).values()) == {"beyond_max_images"}
+    assert scraper.kept(scrape(scraper, site)) == scraper.kept(before)
+    assert sum(photos(site).values()) == 7
+
+
 def test_a_place_that_a_bad_picture_leaves_goes_to_the_next_one(scraper, site):
     site.fault = lambda asked: "401" if asked.path.startswith("/photos/10/") else None
     built = scrape(scraper, site, max_images=2)

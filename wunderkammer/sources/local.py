@@ -8,6 +8,7 @@ import pyarrow as pa
 from wunderkammer.sources.item import (
     LocalSource,
     RefusedItem,
+    SourceError,
     SourceItem,
     SourceReport,
     provenance,
@@ -34,7 +35,10 @@ class Local:
         Raises:
             SourceError: the source as a whole can't be read.
         """
-        items = sorted(self._source.items(), key=lambda item: item.id not in taken)
+        try:
+            items = sorted(self._source.items(), key=lambda item: item.id not in taken)
+        except OSError as error:
+            raise SourceError(f"it can't be listed: {error}; look after its disk") from error
         self._listed = frozenset(item.id for item in items)
         start = 0
         while start < len(items) and not places.are_full:

@@ -63,6 +63,12 @@ class Places:
         with self._lock:
             return self._num_taken == self._num_kept
 
+    def occupy(self, num_places: int) -> None:
+        """Keep up to so many free places for items of before that are kept, but not given now."""
+        num_given = self.take(num_places)
+        with self._lock:
+            self._num_kept += num_given
+
     def give_up(self) -> int:
         """Give the free places up; returns how many."""
         with self._lock:

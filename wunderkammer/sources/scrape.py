@@ -21,7 +21,7 @@ from wunderkammer.sources.ingest import Ingest, facts_ledger, ingest
 from wunderkammer.sources.item import Source, SourceError, SourceReport
 from wunderkammer.sources.limits import MB, SourceLimits
 from wunderkammer.sources.open_source import Surroundings, open_source
-from wunderkammer.sources.places import Places
+from wunderkammer.sources.places import BEYOND_CAP, Places
 from wunderkammer.sources.sheets import new_sheet, scrape_sheets
 from wunderkammer.stages import RAW_SCRAPE
 from wunderkammer.storage.ledger import Ledger
@@ -66,7 +66,7 @@ def scrape_images(inputs: StageInputs) -> Draft:
         log.warning("%s: %s", inputs.subject.name, problem)
     if not kept(rows).num_rows:
         raise SourceError(_nothing_kept(inputs.subject.name, rows, report))
-    manifest = _after(rows, previous, is_gone=report.is_gone)
+    manifest = _after(rows, previous, is_gone=report.is_gone, max_images=params.max_images)
     ingested = perf_counter()
     files = {
         **scrape_sheets(manifest, blobs=inputs.blobs),
@@ -146,7 +146,13 @@ def _courses(record: Record | None, versions: Versions) -> dict[str, Course]:
     return {name: Course.model_validate(value) for name, value in plain.items()}
 
 
-def _after(rows: pa.Table, previous: pa.Table, *, is_gone: Callable[[str], bool]) -> pa.Table:
+def _after(
+    rows: pa.Table,
+    previous: pa.Table,
+    *,
+    is_gone: Callable[[str], bool],
+    max_images: int | None,
+) -> pa.Table:
     """`rows` with the times of unchanged content, and what `previous` has and `rows` has not."""
     before = previous.take(pc.index_in(rows["id"], value_set=previous["id"].combine_chunks()))
     same = pc.fill_null(pc.equal(before["sha256"], rows["sha256"]), False)
@@ -158,7 +164,13 @@ def _after(rows: pa.Table, previous: pa.Table, *, is_gone: Callable[[str], bool]
     newly = pc.and_(gone, pc.not_equal(pc.fill_null(manifest["reason"], ""), GONE))
     reason = pc.fill_null(manifest["reason"], KEPT)
     detail = pc.binary_join_element_wise("no longer listed; it was: ", reason, "")
-    return _reject(manifest, newly, GONE, detail)
+    manifest = _reject(manifest, newly, GONE, detail)
+    if max_images is None:
+        return manifest
+    # What no place was left for, since the cap was lowered, was not given again.
+    is_kept = pc.equal(manifest["decision"], KEPT)
+    is_beyond = pc.greater(pc.cumulative_sum(is_kept.cast(pa.int64())), max_images)
+    return _reject(manifest, pc.and_(is_kept, is_beyond), BEYOND_CAP, "")
 
 
 def _reject(
