@@ -11,6 +11,7 @@ from instaloader_files import STEM, TAKEN_S, album, described, node, packed, sav
 from pydantic import ValidationError
 from scraping import picture
 
+from wunderkammer.sources.folder import FileItem
 from wunderkammer.sources.instaloader_folder import (
     MAX_PACKED_BYTES,
     DamagedPostError,
@@ -20,6 +21,8 @@ from wunderkammer.sources.instaloader_folder import (
 from wunderkammer.sources.instaloader_items import BEYOND_PROFILE_CAP, InstaloaderFolder
 from wunderkammer.sources.item import RefusedItem, SourceError, SourceItem
 
+# Declares a window of 256 MB.
+HUNGRY = {"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 28}
 EVERYTHING = ("posts", "stories", "profile_pictures", "video_thumbnails")
 
 
@@ -62,6 +65,15 @@ def test_the_pictures_of_an_album_are_one_group(tmp_path):
     groups = [item.group for item in items.values()]
     assert groups == ["CaBc", "CaBc", "CaBc", "CaBd"]
     assert {item.author for item in items.values()} == {"corgi.bob"}
+
+
+def test_what_tells_of_an_album_is_read_once(tmp_path, monkeypatch):
+    save_post(tmp_path, STEM, album("CaBc", *[False] * 9), num_pictures=9)
+    opened = []
+    read = FileItem.read
+    monkeypatch.setattr(FileItem, "read", lambda one: opened.append(one.path) or read(one))
+    assert len(items_of(tmp_path)) == 9
+    assert opened == [str(tmp_path / f"{STEM}.json.xz")]
 
 
 def test_only_pictures_become_items(tmp_path):
@@ -150,6 +162,7 @@ def test_a_video_in_an_album_is_known_by_its_place(tmp_path):
         (packed(described(node("x"), "Profile")), "describes no post"),
         (packed(b'{"node": 5, "instaloader": {"node_type": "Post"}}'), "describes no post"),
         (packed(bytes(40_000_000)), "unpacks to more"),
+        (lzma.compress(b"{}", filters=[HUNGRY]), "LZMAError"),
         (b"\xfd7zXZ\0" + bytes(MAX_PACKED_BYTES), "too_large"),
         (None, "there is no .json"),
     ],
@@ -163,6 +176,7 @@ def test_a_video_in_an_album_is_known_by_its_place(tmp_path):
         "profile",
         "number",
         "bomb",
+        "hungry",
         "large",
         "missing",
     ],

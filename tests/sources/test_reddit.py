@@ -113,7 +113,8 @@ def test_a_subreddit_is_listed_whole_and_newest_first(reddit):
 
 def test_the_pictures_of_a_gallery_come_in_its_order_as_one_group(reddit):
     reddit.posts = [gallery(7, "zz1", "aa2", "mm3", "aa2")]
-    records = list(records_of(listed(reddit)).values())
+    [page] = listed(reddit)
+    records = page.records
     assert [record.id for record in records] == ["a00007/zz1", "a00007/aa2", "a00007/mm3"]
     assert {record.group for record in records} == {"a00007"}
     assert records[0].url == f"{reddit.url}/i/zz1.png"
