@@ -8,10 +8,10 @@ import pytest
 from image_samples import blotches, correlation, encoded
 from PIL import Image
 
+from wunderkammer.crops import stage as crops_module
 from wunderkammer.crops.render import RENDERS, RenderSettings, sharpness
 from wunderkammer.crops.stage import NothingKeptError
 from wunderkammer.dedupe.phash import phash
-from wunderkammer.images import crops as crops_module
 from wunderkammer.manifests import CROPS, RAW
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.ledger import Ledger

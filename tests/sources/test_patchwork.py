@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, UnidentifiedImageError
 
+from wunderkammer.patchwork.quilt_blocks import BLOCKS
 from wunderkammer.sources.params import PatchworkParams
 from wunderkammer.sources.patchwork import AUTHOR, PatchworkItem, patchwork_items
-from wunderkammer.patchwork.quilt_blocks import BLOCKS
 
 
 def some_items(**changes: object) -> list[PatchworkItem]:
