@@ -11,7 +11,7 @@ from wunderkammer.conduct.client import Client
 from wunderkammer.conduct.errors import BudgetSpentError, FetchError
 from wunderkammer.conduct.pace import Pace, shared_file
 from wunderkammer.conduct.params import ConductParams
-from wunderkammer.conduct.replies import Head, backoff_s, failure, is_redirect
+from wunderkammer.conduct.replies import Head, failure, is_redirect
 from wunderkammer.conduct.turns import Terms, Turns
 from wunderkammer.conduct.urls import shown
 
@@ -25,8 +25,7 @@ class Exchange:
 
     def __init__(self, params: ConductParams, *, contact: str, stats: NetworkStats) -> None:
         self._stats = stats
-        self._pace = Pace(shared_file())
-        self._turns = Turns(params, pace=self._pace, stats=stats)
+        self._turns = Turns(params, pace=Pace(shared_file()), stats=stats)
         self._client = Client(params, contact=contact, stats=stats)
         left = stats.seconds_left
         loop = asyncio.get_running_loop()
@@ -75,11 +74,8 @@ class Exchange:
         """Whether the host has failed, None if unknown; one that throttles is left alone."""
         if isinstance(error, BudgetSpentError) or error.reason in ("closed", "private_address"):
             return None
-        pause = error.retry_after_s
-        if error.reason in THROTTLED and pause is None:
-            pause = backoff_s(self._turns.num_failures(host) + 1)
-        if error.may_pass and pause is not None:
-            self._pace.leave_alone(host, pause)
+        if error.may_pass and (error.retry_after_s is not None or error.reason in THROTTLED):
+            self._turns.leave_alone(host, error.retry_after_s)
         return error.may_pass or error.reason in BROKEN
 
     def _end(self) -> None:

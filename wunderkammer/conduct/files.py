@@ -28,20 +28,19 @@ class Digests:
 
     def __init__(self, job: Download) -> None:
         self.num_bytes = 0
-        self._published = {"md5": job.md5, "sha1": job.sha1}
-        self._sha256 = hashlib.sha256()
-        self._others = {
-            name: hashlib.new(name, usedforsecurity=False)
-            for name, value in self._published.items()
-            if value is not None
-        }
         self._job = job
+        self._sha256 = hashlib.sha256()
+        self._others = []
+        for name, published in (("md5", job.md5), ("sha1", job.sha1)):
+            if published is not None:
+                machine = hashlib.new(name, usedforsecurity=False)
+                self._others.append((machine, published.lower()))
 
     def update(self, chunk: bytes) -> None:
         """Take the next piece."""
         self.num_bytes += len(chunk)
         self._sha256.update(chunk)
-        for other in self._others.values():
+        for other, _ in self._others:
             other.update(chunk)
 
     def update_from(self, file: Path) -> None:
@@ -60,9 +59,9 @@ class Digests:
         if expected is not None and expected != found:
             detail = f"{found} bytes, published: {expected}"
             raise FetchError("wrong_digest", detail, may_pass=True)
-        for name, other in self._others.items():
-            if other.hexdigest() != str(self._published[name]).lower():
-                detail = f"{name} {other.hexdigest()}, published: {self._published[name]}"
+        for other, published in self._others:
+            if other.hexdigest() != published:
+                detail = f"{other.name} {other.hexdigest()}, published: {published}"
                 raise FetchError("wrong_digest", detail, may_pass=True)
         return self._sha256.hexdigest()
 

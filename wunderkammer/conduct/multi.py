@@ -1,15 +1,15 @@
 """libcurl's multi interface on the loop of asyncio.
 
 libcurl says which sockets and which timer it waits for, and is told what has happened to them
-(`curl_multi_socket_action`). The loop has to watch sockets, which Windows' default loop can't.
+(`curl_multi_socket_action`). The sockets are watched by a selector of their own, which the loop
+watches in turn: a socket that waits and no longer waits twice for each file costs the loop nothing.
 """
 
 import asyncio
 from collections.abc import Callable
+from selectors import DefaultSelector
 
 import pycurl
-
-READ, WRITE = pycurl.POLL_IN, pycurl.POLL_OUT
 
 
 class Multi:
@@ -22,8 +22,10 @@ class Multi:
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_idle)
         self._done: dict[pycurl.Curl, Callable[[int], None]] = {}
-        self._watched: dict[int, int] = {}
         self._timer: asyncio.Handle | None = None
+        self._selector = DefaultSelector()
+        self._watched: set[int] = set()
+        self._loop.add_reader(self._selector.fileno(), self._on_ready)
 
     def start(self, curl: pycurl.Curl, done: Callable[[int], None]) -> None:
         """Begin a transfer; `done` is called at its end with libcurl's code, 0 if it went well."""
@@ -41,29 +43,26 @@ class Multi:
             self.stop(curl)
         self._on_timer(-1)
         self._multi.close()
-        for fd in tuple(self._watched):
-            self._watch(fd, 0)
+        self._loop.remove_reader(self._selector.fileno())
+        self._selector.close()
 
     def _on_socket(self, what: int, fd: int, _multi: object, _data: object) -> None:
-        # POLL_REMOVE is 4, beyond what can be waited for.
-        self._watch(fd, what & (READ | WRITE))
-
-    def _watch(self, fd: int, wanted: int) -> None:
-        changed = self._watched.get(fd, 0) ^ wanted
-        if changed & READ:
-            if wanted & READ:
-                self._loop.add_reader(fd, self._act, fd, pycurl.CSELECT_IN)
-            else:
-                self._loop.remove_reader(fd)
-        if changed & WRITE:
-            if wanted & WRITE:
-                self._loop.add_writer(fd, self._act, fd, pycurl.CSELECT_OUT)
-            else:
-                self._loop.remove_writer(fd)
-        if wanted:
-            self._watched[fd] = wanted
+        # libcurl's POLL_IN and POLL_OUT are the selector's EVENT_READ and EVENT_WRITE.
+        wanted = what & (pycurl.POLL_IN | pycurl.POLL_OUT)
+        if fd not in self._watched:
+            if wanted:
+                self._selector.register(fd, wanted)
+                self._watched.add(fd)
+        elif wanted:
+            self._selector.modify(fd, wanted)
         else:
-            self._watched.pop(fd, None)
+            self._selector.unregister(fd)
+            self._watched.remove(fd)
+
+    def _on_ready(self) -> None:
+        for key, events in self._selector.select(0):
+            self._multi.socket_action(key.fd, events)
+        self._finish_all()
 
     def _on_timer(self, timeout_ms: int) -> None:
         if self._timer is not None:
@@ -77,10 +76,10 @@ class Multi:
 
     def _on_timeout(self) -> None:
         self._timer = None
-        self._act(pycurl.SOCKET_TIMEOUT, 0)
+        self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._finish_all()
 
-    def _act(self, fd: int, event: int) -> None:
-        self._multi.socket_action(fd, event)
+    def _finish_all(self) -> None:
         _, succeeded, failed = self._multi.info_read()
         for curl in succeeded:
             self._finish(curl, 0)

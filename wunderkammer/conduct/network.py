@@ -57,6 +57,7 @@ class Network:
         self._contact = contact
         self._parts = Parts(scratch)
         self._files = Terms("files", params.files_per_s, params.max_connections_per_host)
+        self._plain = _Question(self._files, FILE_HEADERS, {})
         self._robots = Robots(self._robots_txt)
         self._exchange: Exchange | None = None
 
@@ -162,10 +163,11 @@ class Network:
         )
 
     def _question(self, job: Download, part: Part | None) -> _Question:
-        conduct = FILE_HEADERS
-        accepted = BODY
-        known = {"If-None-Match": job.etag, "If-Modified-Since": job.last_modified}
-        if any(known.values()):
+        if part is None and not (job.etag or job.last_modified or job.headers or job.robots):
+            return self._plain
+        conduct, accepted = FILE_HEADERS, BODY
+        if job.etag or job.last_modified:
+            known = {"If-None-Match": job.etag, "If-Modified-Since": job.last_modified}
             # What a server has sent is sent back only if no header can be hidden in it.
             sent = {k: v for k, v in known.items() if v and v.isascii() and v.isprintable()}
             conduct, accepted = {**conduct, **sent}, accepted | {NOT_MODIFIED}
@@ -181,7 +183,7 @@ class Network:
         for _ in range(MAX_REDIRECTS + 1):
             head = await self._exchanged().ask(
                 url,
-                terms=await self._terms(url, question),
+                terms=await self._obedient(url, question) if question.robots else question.terms,
                 body=body,
                 headers=headers,
                 accepted=question.accepted,
@@ -208,9 +210,8 @@ class Network:
             detail = f"redirected from {shown(url)}: {error.detail}"
             raise FetchError(error.reason, detail) from error
 
-    async def _terms(self, url: URL, question: _Question) -> Terms:
-        if not question.robots:
-            return question.terms
+    async def _obedient(self, url: URL, question: _Question) -> Terms:
+        """The terms on which robots.txt allows to ask."""
         delay_s = await self._robots.delay_s(url)
         terms = question.terms
         if delay_s == 0 or (terms.per_s is not None and terms.per_s <= 1 / delay_s):

@@ -7,18 +7,21 @@ import asyncio
 from collections import deque
 from copy import copy
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from wunderkammer.conduct.budget import NetworkStats
 from wunderkammer.conduct.errors import FetchError
 from wunderkammer.conduct.pace import Lane, Pace
 from wunderkammer.conduct.params import ConductParams
+from wunderkammer.conduct.replies import backoff_s
 
 MAX_RESTS = 3
+# How late it may be noticed that another process was asked to leave a host alone.
+LOOK_S = 0.02
 Waiter = asyncio.Future[None]
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(NamedTuple):
     """How a host is asked: a published rate for its API, or the pace of files."""
 
     lane: Lane
@@ -46,6 +49,8 @@ class _Host:
     num_failures: int = 0
     num_rests: int = 0
     rests_until: float = 0.0
+    alone_until: float = 0.0
+    looked_at: float = 0.0
     is_waiting_turn: bool = False
     alarm: asyncio.TimerHandle | None = None
 
@@ -97,9 +102,13 @@ class Turns:
             host.num_failures, host.num_rests, host.rests_until = 0, 0, 0.0
         self._call(host)
 
-    def num_failures(self, name: str) -> int:
-        """How often the host has failed in a row."""
-        return self._hosts[name].num_failures
+    def leave_alone(self, name: str, seconds: float | None) -> None:
+        """Nobody asks the host for so long; None: as long as it has failed often in a row."""
+        host = self._hosts[name]
+        self._pace.leave_alone(
+            name, backoff_s(host.num_failures + 1) if seconds is None else seconds
+        )
+        host.looked_at = 0.0
 
     def end(self, problem: FetchError) -> None:
         """Tell everybody who waits, or will, that there is nothing to wait for."""
@@ -142,7 +151,9 @@ class Turns:
         if host.num_running >= most:
             return None
         now = self._loop.time()
-        resume_at = max(host.rests_until, now + self._pace.alone_s(host.name))
+        if now - host.looked_at > LOOK_S:
+            host.looked_at, host.alone_until = now, now + self._pace.alone_s(host.name)
+        resume_at = max(host.rests_until, host.alone_until)
         wake_at = []
         for queue in host.queues.values():
             while queue.waiters and queue.waiters[0].done():
