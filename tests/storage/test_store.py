@@ -2,6 +2,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,16 @@ def test_keys_are_those_below_the_prefix(store):
         store.write(key, b"")
     assert sorted(store.keys("a")) == ["a/1", "a/b/2"]
     assert list(store.keys("none")) == []
+
+
+def test_what_is_listed_has_its_size_and_the_time_of_its_writing(store):
+    start = datetime.now(UTC) - timedelta(seconds=2)
+    store.write("a/b/2", b"four")
+    store.write("c", b"")
+    ((key, (size, written)),) = store.listed("a").items()
+    assert (key, size) == ("a/b/2", 4)
+    assert start <= written <= datetime.now(UTC) + timedelta(seconds=2)
+    assert store.listed("none") == {}
 
 
 @given(
