@@ -27,6 +27,7 @@ SECRETS = {
 def keys(monkeypatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("wunderkammer.conduct.replies.FIRST_BACKOFF_S", 0.005)
 
 
 def sites() -> dict[str, tuple[StandIn, dict[str, Any]]]:

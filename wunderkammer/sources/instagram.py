@@ -1,6 +1,7 @@
 """Instagram: what was posted under hashtags, through the official Graph API."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -65,6 +66,31 @@ class InstagramParams(RemoteParams):
         return value
 
 
+@dataclass
+class _Turn:
+    """Where the listing of one hashtag is."""
+
+    number: int
+    after: str | None
+    num_pages: int = 0
+    num_barren: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def go_on(self, posts: list[Any], following: str | None) -> str | None:
+        """Go to the next page; says why that would not end."""
+        ids = {id_ for post in posts if (id_ := as_text(at(post, "id")))}
+        self.num_pages += 1
+        # A cursor may be the same on every page and still lead on, and a page may be empty.
+        self.num_barren = self.num_barren + 1 if ids <= self.seen else 0
+        self.seen |= ids
+        self.after = following
+        if following is not None and self.num_barren > 1:
+            return "the pages repeat"
+        if following is not None and self.num_pages == MAX_PAGES:
+            return f"it goes on beyond {MAX_PAGES} pages"
+        return None
+
+
 class Instagram(Listing):
     """Asks the Graph API for one hashtag after the other."""
 
@@ -97,39 +123,33 @@ class Instagram(Listing):
             StalePositionError: Instagram no longer knows the cursor.
             FetchError: the token is refused, or no hashtag can be had.
         """
-        number, resumed = whole(start.get("number")) or 0, as_text(start.get("after"))
-        after, num_failed, num_pages, num_barren, seen = resumed, 0, 0, 0, set[str]()
-        while number < len(self._names):
-            name, problem = self._names[number], None
+        turn = _Turn(whole(start.get("number")) or 0, as_text(start.get("after")))
+        resumed, num_failed = turn.after, 0
+        while turn.number < len(self._names):
+            name = self._names[turn.number]
             posts: list[Any] = []
-            following = None
             try:
-                posts, following = await self._page(name, after)
+                posts, following = await self._page(name, turn.after)
             except FetchError as error:
                 num_failed += 1
-                is_fatal = isinstance(error, BudgetSpentError) or error.reason in FATAL
-                if is_fatal or num_failed == len(self._names):
+                if isinstance(error, BudgetSpentError) or error.reason in FATAL:
                     raise
-                if after is not None and after is resumed and not error.may_pass:
+                if resumed is not None and not error.may_pass:
                     raise StalePositionError(f"#{name}: {error.reason}") from error
-                problem = f"#{name} could not be had ({error.reason})"
-            num_pages += 1
-            ids = {id_ for post in posts if (id_ := as_text(at(post, "id")))}
-            # A cursor may be the same on every page and still lead on, and a page may be empty.
-            num_barren = num_barren + 1 if ids <= seen else 0
-            if following is not None and num_barren > 1:
-                problem = f"#{name}: the pages repeat"
-            elif num_pages == MAX_PAGES and following is not None:
-                problem = f"#{name}: it goes on beyond {MAX_PAGES} pages"
-            seen |= ids
-            after, resumed = following, None
-            if after is None or problem is not None:
-                number, after, num_pages, num_barren, seen = number + 1, None, 0, 0, set()
-            is_last = number == len(self._names)
-            here: Position = {"number": number, "after": after}
+                if num_failed == len(self._names):
+                    raise
+                problem: str | None = f"#{name} could not be had ({error.reason})"
+                turn = _Turn(turn.number + 1, None)
+            else:
+                problem = turn.go_on(posts, following)
+                problem = problem and f"#{name}: {problem}"
+                if problem or following is None:
+                    turn = _Turn(turn.number + 1, None)
+            resumed = None
+            is_last = turn.number == len(self._names)
             yield Page(
                 records=tuple(record for post in posts for record in self._records(post)),
-                position={} if is_last else here,
+                position={} if is_last else {"number": turn.number, "after": turn.after},
                 is_last=is_last,
                 problem=problem or (SHOWS_PART if is_last else None),
             )
