@@ -23,7 +23,6 @@ from wunderkammer.sources.listing import StalePositionError
 def key() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FLICKR_API_KEY", KEY)
-        patch.setattr("wunderkammer.conduct.replies.FIRST_BACKOFF_S", 0.005)
         yield
 
 

@@ -22,7 +22,6 @@ from wunderkammer.sources.listing import Page, Position, StalePositionError
 def token() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSTAGRAM_ACCESS_TOKEN", TOKEN)
-        patch.setattr("wunderkammer.conduct.replies.FIRST_BACKOFF_S", 0.005)
         yield
 
 

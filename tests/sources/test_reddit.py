@@ -36,7 +36,6 @@ def app() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REDDIT_CLIENT_ID", CLIENT_ID)
         patch.setenv("REDDIT_CLIENT_SECRET", SECRET)
-        patch.setattr("wunderkammer.conduct.replies.FIRST_BACKOFF_S", 0.005)
         yield
 
 
