@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -146,8 +147,15 @@ def sha256(content: bytes) -> str:
 class Wire:
     """A server that answers every connection with the same bytes, whatever it is asked."""
 
-    def __init__(self, *chunks: bytes, pause_s: float = 0.0, keeps_open: bool = False) -> None:
+    def __init__(
+        self,
+        *chunks: bytes,
+        pause_s: float = 0.0,
+        keeps_open: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.chunks = chunks
+        self.tls = tls
         self.pause_s = pause_s
         self.keeps_open = keeps_open
         self.num_connections = 0
@@ -167,19 +175,23 @@ class Wire:
             Thread(target=self.answer, args=(connection,), daemon=True).start()
 
     def answer(self, connection: socket.socket) -> None:
-        with connection:
+        with connection, suppress(OSError):
             connection.settimeout(5)
-            try:
-                while received := connection.recv(65536):
-                    self.received += received
-                    for chunk in self.chunks:
-                        connection.sendall(chunk)
-                        if self.pause_s and self.wait(connection):
-                            return
-                    if not self.keeps_open:
-                        return
-            except OSError:
-                pass
+            if self.tls is None:
+                self.talk(connection)
+            else:
+                with self.tls.wrap_socket(connection, server_side=True) as private:
+                    self.talk(private)
+
+    def talk(self, connection: socket.socket) -> None:
+        while received := connection.recv(65536):
+            self.received += received
+            for chunk in self.chunks:
+                connection.sendall(chunk)
+                if self.pause_s and self.wait(connection):
+                    return
+            if not self.keeps_open:
+                return
 
     def wait(self, connection: socket.socket) -> bool:
         """Sleep until the next chunk; true if the other side has gone meanwhile."""

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -127,9 +128,10 @@ def test_the_published_limits_are_kept(museum, scratch):
     async def do(api):
         return await asyncio.gather(*(api.get("a") for _ in range(6)))
 
+    began = time.monotonic()
     with_api(museum, scratch, do, per_s=25.0, at_once=2)
     # Five intervals, less what may come early.
-    assert museum.asked[-1].at - museum.asked[0].at >= 0.1
+    assert museum.asked[-1].at - began >= 0.15
     assert museum.most_open <= 2
 
 

@@ -1,5 +1,8 @@
 import asyncio
+import shutil
 import socket
+import ssl
+import subprocess
 import time
 
 import pytest
@@ -210,6 +213,44 @@ def test_a_name_that_nobody_has_is_told():
 def test_a_server_without_a_certificate_is_refused(museum):
     (error,) = ask(f"https://127.0.0.1:{museum.port}/a", ports=(museum.port,))
     assert error.reason == "connection_failed"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of this machine that nobody vouches for, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]
+    subprocess.run([*command, "-keyout", file, "-out", file], check=True, capture_output=True)
+    return file
+
+
+def test_a_server_is_trusted_if_somebody_vouches_for_it(certificate, monkeypatch):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with wire(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", tls=tls) as server:
+        url = f"https://localhost:{server.port}/a"
+        (error,) = ask(url, ports=(server.port,))
+        assert (error.reason, error.may_pass) == ("tls_failed", False)
+        assert server.received == b""
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert ask(url, ports=(server.port,)) == [(200, b"ok")]
 
 
 def test_bytes_are_counted_while_they_come(museum):

@@ -164,7 +164,8 @@ def test_a_host_that_fails_and_fails_is_given_up_after_three_rests(pace):
         return waits, error.value
 
     waits, error = with_crowd(pace, do, max_failures_in_a_row=3, rest_s=0.04)
-    assert [round(wait / 0.04) for wait in waits] == [1, 2, 4]
+    # A timer may come a little early, and late on a busy machine.
+    assert all(wait > 0.9 * rest for wait, rest in zip(waits, (0.04, 0.08, 0.16), strict=True))
     assert error.may_pass
     assert "a:80" in error.detail
 

@@ -89,7 +89,6 @@ class Api:
         asked = urlencode({**self._query, **(query or {})})
         return Request(
             url=f"{self._base_url}/{path.lstrip('/')}" + (f"?{asked}" if asked else ""),
-            method="GET" if body is None else "POST",
             headers={**self._headers, **(headers or {})},
             body=body,
             per_s=self._per_s,

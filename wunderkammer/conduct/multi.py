@@ -8,8 +8,11 @@ watches in turn: a socket that waits and no longer waits twice for each file cos
 import asyncio
 from collections.abc import Callable
 from selectors import DefaultSelector
+from threading import Thread
 
 import pycurl
+
+MAX_CLOSING_S = 1.0
 
 
 class Multi:
@@ -25,6 +28,7 @@ class Multi:
         self._timer: asyncio.Handle | None = None
         self._selector = DefaultSelector()
         self._watched: set[int] = set()
+        self._is_closed = False
         self._loop.add_reader(self._selector.fileno(), self._on_ready)
 
     def start(self, curl: pycurl.Curl, done: Callable[[int], None]) -> None:
@@ -42,11 +46,17 @@ class Multi:
         for curl in tuple(self._done):
             self.stop(curl)
         self._on_timer(-1)
-        self._multi.close()
+        self._is_closed = True
         self._loop.remove_reader(self._selector.fileno())
         self._selector.close()
+        # libcurl waits for look-ups of names that are under way, which nobody can break off.
+        closing = Thread(target=self._multi.close, daemon=True)
+        closing.start()
+        closing.join(MAX_CLOSING_S)
 
     def _on_socket(self, what: int, fd: int, _multi: object, _data: object) -> None:
+        if self._is_closed:
+            return
         # libcurl's POLL_IN and POLL_OUT are the selector's EVENT_READ and EVENT_WRITE.
         wanted = what & (pycurl.POLL_IN | pycurl.POLL_OUT)
         if fd not in self._watched:
@@ -65,6 +75,8 @@ class Multi:
         self._finish_all()
 
     def _on_timer(self, timeout_ms: int) -> None:
+        if self._is_closed:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -27,6 +27,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MAX_REDIRECTS = 5
 GONE = (404, 410)
+# What may pass by the next run, but not in this one.
+OVER = ("host_given_up", "robots_unreachable", "closed")
 NOT_MODIFIED, BEYOND_THE_END = 304, 416
 ASK_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip", "Expect": ""}
 FILE_HEADERS = {"Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity"}
@@ -110,7 +112,8 @@ class Network:
                 return await attempt(*args)
             except FetchError as error:
                 num_failures += 1
-                if not error.may_pass or num_failures >= self.params.num_tries:
+                is_last = num_failures >= self.params.num_tries or error.reason in OVER
+                if is_last or not error.may_pass:
                     raise
                 wait = error.retry_after_s
             if wait is None:

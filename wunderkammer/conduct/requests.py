@@ -15,12 +15,12 @@ class Request:
 
     Attributes:
         url: with its query; it and `headers` may hold secrets, which are never shown.
+        body: a form, which is posted.
         per_s: the published rate of this host's API, kept by all processes of this machine.
         at_once: how many of these requests may be open at a time.
     """
 
     url: str
-    method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     per_s: float | None = None
