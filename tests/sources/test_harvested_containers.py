@@ -163,6 +163,19 @@ def test_a_cap_on_pictures_holds_within_a_document(harvester, library):
     assert reasons(rows) == {"b#p0001": None, "b#p0002": None, "b#p0003": "beyond_max_images"}
 
 
+def test_a_place_that_a_blank_page_leaves_goes_to_the_next_page(harvester, library):
+    library.publish("b")
+    library.file("b", "b.pdf", pdf(*map(inked, (0.0, 0.1, 0.0, 0.2, 0.3))))
+    rows = harvester(books(library, max_images=2))
+    assert reasons(rows) == {
+        "b#p0001": "blank_page",
+        "b#p0002": None,
+        "b#p0003": "blank_page",
+        "b#p0004": None,
+        "b#p0005": "beyond_max_images",
+    }
+
+
 def test_a_container_that_is_too_large_is_not_fetched(harvester, library):
     library.publish("b")
     library.file("b", "b.pdf", THREE)

@@ -57,6 +57,8 @@ class Fetching:
         self.course = course
         self.total: int | None = None
         self.num_bytes_taken = 0
+        # Whether pictures of containers that are open already wait for the next places.
+        self.is_held = False
         self._listing = listing
         self._params = params
         self._network = network
@@ -97,11 +99,16 @@ class Fetching:
         self._hand_over()
 
     async def _list(self, downloads: asyncio.TaskGroup) -> None:
-        try:
-            await self._pages(downloads)
-        except StalePositionError:
-            self.course = self.course.model_copy(update={"position": self.course.origin})
-            await self._pages(downloads)
+        course = self.course
+        for origin, position in ((course.origin, course.position), (course.origin,) * 2, ({}, {})):
+            self.course = course.model_copy(update={"origin": origin, "position": position})
+            try:
+                await self._pages(downloads)
+                break
+            except StalePositionError as error:
+                stale = error
+        else:
+            self.problems.append(f"the listing knows no position, not even its first ({stale})")
         self._records.finish(self.course)
 
     async def _pages(self, downloads: asyncio.TaskGroup) -> None:
@@ -181,7 +188,7 @@ class Fetching:
             or self.finished.qsize() > MAX_WAITING_BATCHES
         ):
             await asyncio.sleep(LOOK_S)
-        while not self._places.take(1):
+        while self.is_held or not self._places.take(1):
             if self._places.are_full:
                 return False
             await asyncio.sleep(LOOK_S)
@@ -213,8 +220,10 @@ class Fetching:
         except FetchError as error:
             result = error
         self._give(Finished(record, result))
+        # A spent budget tells nothing about the URL, so that nothing is recorded under it.
+        shared = result if isinstance(result, BudgetSpentError) else None
         for other in self._waiting.pop(record.url):
-            self._give(Finished(other, None))
+            self._give(Finished(other, shared))
 
     def _end(self, error: BudgetSpentError) -> None:
         if not self._is_over:

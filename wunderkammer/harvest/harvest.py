@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pyarrow as pa
@@ -101,6 +101,8 @@ class Harvest:
         self._fetching: Fetching | None = None
         # The URLs of pictures on their way to a decision, by the id of their item.
         self._undecided: dict[str, str] = {}
+        # Pictures of containers that are open, but for which there was no place yet.
+        self._left_over: list[SourceItem] = []
         # The ids of the pictures in each container that was opened.
         self._pictures: dict[str, frozenset[str]] = {}
 
@@ -143,13 +145,27 @@ class Harvest:
             except Empty:
                 if is_over:
                     break
-                yield None
+                yield self._admitted(places)
             else:
                 yield self._items(batch, places)
+            fetching.is_held = bool(self._left_over)
             if monotonic() - last >= LOG_INTERVAL_S:
                 last = monotonic()
                 self._log(fetching)
         running.result()
+        while self._left_over and not places.are_full:
+            items = self._admitted(places)
+            if items is None:
+                sleep(PATIENCE_S)
+            yield items
+        if self._left_over:
+            yield [RefusedItem(**provenance(i), reason=BEYOND_CAP) for i in self._left_over]
+
+    def _admitted(self, places: Places) -> list[SourceItem] | None:
+        """Pictures left over that have got a place now."""
+        num_places = places.take(len(self._left_over))
+        admitted, self._left_over = self._left_over[:num_places], self._left_over[num_places:]
+        return admitted or None
 
     def decided(self, rows: pa.Table) -> None:
         """A fetched file that is no picture has failed: it is asked for again another day."""
@@ -214,10 +230,7 @@ class Harvest:
             self._pictures[container.id] = frozenset(picture.id for picture in pictures)
             num_places = 1 + places.take(len(pictures) - 1)
             items += pictures[:num_places]
-            items += [
-                RefusedItem(**provenance(picture), reason=BEYOND_CAP)
-                for picture in pictures[num_places:]
-            ]
+            self._left_over += pictures[num_places:]
         return items
 
     def _outcome(self, finished: Finished) -> tuple[Outcome | None, bool]:

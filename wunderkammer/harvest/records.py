@@ -19,6 +19,7 @@ RECORDS = pa.schema(
     [
         ("key", pa.string()),
         ("number", pa.int64()),
+        ("digest", pa.string()),
         *(
             (
                 field.name,
@@ -50,9 +51,9 @@ class Records:
         self._pending: list[dict[str, Any]] = []
         self._saved_at = monotonic()
         self._table = RECORDS.empty_table()
+        # Of the newest record of each id of any epoch, and the ids of this one.
+        self._digests: dict[str, str] = {}
         self._ids: set[str] = set()
-        self._before: frozenset[str] = frozenset()
-        self._keys: set[str] = set()
         self._number = 0
 
     def progress(self) -> Progress | None:
@@ -72,10 +73,10 @@ class Records:
         own = tables.get(self._epoch, RECORDS.empty_table())
         self._ids = set(own["id"].to_pylist())
         everything = pa.concat_tables([RECORDS.empty_table(), *tables.values()])
-        self._before = frozenset(everything["id"].to_pylist())
-        self._keys = set(everything["key"].to_pylist())
         self._table = _newest(everything)
-        self._number = (pc.max(everything["number"]).as_py() or 0) + 1
+        pairs = zip(*(self._table[n].to_pylist() for n in ("id", "digest")), strict=True)
+        self._digests = dict(pairs)
+        self._number = pc.max(everything["number"]).as_py() or 0
 
     def known(self) -> Iterator[list[Record]]:
         """The records of earlier runs in the order of their first listing, in chunks."""
@@ -92,15 +93,17 @@ class Records:
         return id_ in self._ids
 
     def add(self, records: Sequence[Record], course: Course) -> list[Record]:
-        """Keep a page and the course after it; returns the records that no run knew as they are."""
+        """Keep a page and the course after it; returns the records that are new or have changed."""
         fresh = []
         for record in records:
             row = self._row(record)
-            if row["key"] not in self._keys:
-                self._keys.add(row["key"])
+            has_changed = self._digests.get(record.id) != row["digest"]
+            if has_changed:
+                self._digests[record.id] = row["digest"]
                 fresh.append(record)
-            self._ids.add(record.id)
-            self._pending.append(row)
+            if has_changed or record.id not in self._ids:
+                self._ids.add(record.id)
+                self._pending.append(row)
         if len(self._pending) >= SAVE_ROWS or monotonic() - self._saved_at >= SAVE_S:
             self.save(course)
         return fresh
@@ -119,9 +122,9 @@ class Records:
         self.save(course)
         self._ledger(self._epoch).compact()
 
-    def gone(self) -> frozenset[str]:
+    def gone(self) -> set[str]:
         """The ids that earlier epochs listed and this one, now whole, does not."""
-        return self._before - self._ids
+        return self._digests.keys() - self._ids
 
     @property
     def num_listed(self) -> int:
@@ -131,7 +134,9 @@ class Records:
     def _row(self, record: Record) -> dict[str, Any]:
         row = asdict(record)
         self._number += 1
-        return {**row, "key": f"{record.id}|{digest(row)[:16]}", "number": self._number}
+        told = {"digest": digest(row)[:16], "number": self._number}
+        # What a record comes back to after a change is a row of its own.
+        return {**row, **told, "key": f"{record.id}|{self._number}"}
 
     def _ledger(self, epoch: int) -> Ledger:
         return Ledger(self._store, f"{self._prefix}/{epoch:06d}", RECORDS)
@@ -155,7 +160,7 @@ def _newest(table: pa.Table) -> pa.Table:
 
 
 def _records(table: pa.Table) -> list[Record]:
-    rows = table.drop_columns(["key", "number"]).to_pylist()
+    rows = table.drop_columns(["key", "number", "digest"]).to_pylist()
     for row in rows:
         row["other_urls"] = tuple(row["other_urls"] or ())
         row["tags"] = tuple(row["tags"] or ())
