@@ -77,8 +77,8 @@ def broken_off(reply: Reply, num_bytes: int) -> Reply:
 def conduct(*ports: int, **settings: Any) -> ConductParams:
     return ConductParams.model_validate(
         {
-            "timeout_s": 0.3,
-            "max_download_s": 5.0,
+            "timeout_s": 5.0,
+            "max_download_s": 9.0,
             "num_tries": 3,
             "files_per_s": None,
             "allow_loopback_ports": ports,
@@ -153,6 +153,7 @@ class Wire:
         pause_s: float = 0.0,
         keeps_open: bool = False,
         tls: ssl.SSLContext | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
         self.chunks = chunks
         self.tls = tls
@@ -160,8 +161,10 @@ class Wire:
         self.keeps_open = keeps_open
         self.num_connections = 0
         self.received = b""
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.socket = socket.create_server((address, 0), family=family)
+        self.address = self.socket.getsockname()[:2]
+        self.port = self.address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.is_over = False
 
@@ -211,6 +214,6 @@ def wire(*chunks: bytes, **settings: Any) -> Iterator[Wire]:
         yield server
     finally:
         server.is_over = True
-        socket.create_connection(("127.0.0.1", server.port)).close()
+        socket.create_connection(server.address).close()
         thread.join()
         server.socket.close()

@@ -137,9 +137,8 @@ def test_the_published_limits_are_kept(museum, scratch):
 
 def test_an_answer_that_is_too_long_is_refused(museum, scratch, monkeypatch):
     museum.fault = lambda _: "gzip_bomb"
-    conduct = {"timeout_s": 5.0}
     with pytest.raises(FetchError, match="too_large"):
-        with_api(museum, scratch, lambda api: api.get("a"), conduct=conduct)
+        with_api(museum, scratch, lambda api: api.get("a"))
 
 
 def test_what_only_lists_settings_does_not_load_libcurl():

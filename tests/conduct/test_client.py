@@ -63,7 +63,7 @@ def test_a_long_page_of_a_failure_is_not_read_to_its_end():
 def test_a_failure_whose_page_never_comes_is_that_failure():
     gone = b"HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\nnot"
     with wire(gone, pause_s=1.0) as server:
-        assert ask(server.url, ports=(server.port,)) == [(404, b"")]
+        assert ask(server.url, ports=(server.port,), timeout_s=0.2) == [(404, b"")]
 
 
 def test_what_comes_before_the_answer_is_skipped():
@@ -103,12 +103,12 @@ def test_an_answer_that_is_none_has_its_reason(sent, expected):
 )
 def test_a_drip_does_not_hang_the_client(chunks):
     with wire(*chunks, pause_s=0.06) as server:
-        assert reason(server.url, ports=(server.port,)) == "timed_out"
+        assert reason(server.url, ports=(server.port,), timeout_s=0.2) == "timed_out"
 
 
 def test_silence_does_not_hang_the_client():
     with wire(pause_s=1.0, keeps_open=True) as server:
-        assert reason(server.url, ports=(server.port,)) == "timed_out"
+        assert reason(server.url, ports=(server.port,), timeout_s=0.2) == "timed_out"
 
 
 def test_a_download_that_goes_on_and_on_comes_to_an_end():
@@ -122,7 +122,8 @@ def test_a_download_that_goes_on_and_on_comes_to_an_end():
 def test_slow_but_steady_is_fast_enough():
     chunks = [b"HTTP/1.1 200 OK\r\nContent-Length: 16000\r\n\r\n", *[bytes(400)] * 40]
     with wire(*chunks, pause_s=0.01) as server:
-        assert ask(server.url, ports=(server.port,)) == [(200, bytes(16000))]
+        answers = ask(server.url, ports=(server.port,), timeout_s=0.3, min_kb_per_s=2.0)
+    assert answers == [(200, bytes(16000))]
 
 
 def test_a_process_that_is_busy_blames_no_server():
@@ -167,6 +168,23 @@ def test_the_address_that_is_judged_is_the_one_that_is_connected_to(museum, monk
     assert answered == (200, b"a picture")
     assert judged == [("127.0.0.1", museum.port)] * 2
     assert len(museum.asked) == 1
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_long_addresses_are_judged_too():
+    with wire(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", address="::1") as server:
+        url = f"http://[::1]:{server.port}/a"
+        assert reason(url, ports=()) == "private_address"
+        assert ask(url, ports=(server.port,)) == [(200, b"ok")]
+        assert server.num_connections == 1
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])

@@ -112,6 +112,7 @@ class Transfer:
         return head
 
     def _explain(self, code: int) -> FetchError:
+        assert code != pycurl.E_WRITE_ERROR, "taking the body failed; pycurl has printed why"
         if code == pycurl.E_COULDNT_CONNECT and self.blocked:
             detail = f"{', '.join(self.blocked)}: no public address"
             return FetchError("private_address", detail)
