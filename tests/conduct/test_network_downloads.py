@@ -1,9 +1,14 @@
 import gzip
 import hashlib
+import os
 import re
+import subprocess
+import sys
+import time
 import tracemalloc
 import zlib
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given, settings
@@ -93,6 +98,47 @@ def test_a_download_that_a_run_did_not_finish_goes_on_in_the_next(museum, scratc
     assert content_of(found) == SCAN
     assert ranges(museum) == [None, "bytes=1200000-", "bytes=1500000-"]
     assert [*scratch.iterdir()] == [found.content]
+
+
+DOWNLOAD = """
+import asyncio, sys
+from pathlib import Path
+from threading import Event
+from museum import CONTACT, conduct
+from wunderkammer.conduct.loop import run_loop
+from wunderkammer.conduct.network import Network
+from wunderkammer.conduct.requests import Download
+async def main():
+    network = Network(conduct(int(sys.argv[1])), contact=CONTACT, scratch=Path(sys.argv[3]))
+    await network.download(Download(url=sys.argv[2], max_bytes=9**9))
+run_loop(main())
+"""
+
+
+def test_a_killed_download_goes_on_where_it_was(museum, scratch):
+    over = Event()
+
+    def stall(sink):
+        sink.write(SCAN[:1_800_000])
+        sink.flush()
+        over.wait(20)
+
+    url = museum.tell("/a", Reply(200, SCAN, scan().headers, send=stall), scan())
+    command = [sys.executable, "-c", DOWNLOAD, str(museum.port), url, str(scratch)]
+    paths = [str(folder) for folder in (*Path(__file__).parents[:3],)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    process = subprocess.Popen(command, env=env)
+    while not any(file.stat().st_size > 1_100_000 for file in scratch.glob("*.part")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    over.set()
+    (found,) = fetch(museum, scratch, url, job={"sha1": hashlib.sha1(SCAN).hexdigest()})
+    assert content_of(found) == SCAN
+    first, second = ranges(museum)
+    assert first is None
+    assert int(second.removeprefix("bytes=").removesuffix("-")) > 1_100_000
 
 
 def test_a_date_that_has_passed_lets_a_download_go_on_too(museum, scratch):
