@@ -1,3 +1,4 @@
+import ctypes
 import os
 import signal
 import subprocess
@@ -20,6 +21,18 @@ def square_unless_poisonous(number: int) -> int:
 def hang_on_five(number: int) -> int:
     if number == 5:
         time.sleep(600)
+    return number
+
+
+def hang_in_c_on_five(number: int) -> int:
+    """As a decoder may: no line of Python runs any more, in no thread."""
+    if number == 5:
+        ctypes.PyDLL(None).sleep(600)
+    return number
+
+
+def dawdle(number: int) -> int:
+    time.sleep(0.25)
     return number
 
 
@@ -46,11 +59,17 @@ def test_only_the_items_that_kill_their_worker_are_lost():
     assert all(results[n] == n * n for n in range(30) if n not in lost)
 
 
-def test_an_item_that_hangs_is_given_up_and_the_rest_finishes():
+@pytest.mark.parametrize("fn", [hang_on_five, hang_in_c_on_five])
+def test_an_item_that_hangs_is_given_up_and_the_rest_finishes(fn):
     workers = Workers(num_workers=2, batch_size=4, item_timeout_s=1.0)
-    results = dict(run(hang_on_five, list(range(8)), workers))
+    results = dict(run(fn, list(range(8)), workers))
     assert results.pop(5) == Casualty("timed_out")
     assert results == {n: n for n in range(8) if n != 5}
+
+
+def test_time_counts_for_each_item_by_itself():
+    workers = Workers(num_workers=1, batch_size=8, item_timeout_s=1.0)
+    assert dict(run(dawdle, list(range(8)), workers)) == {n: n for n in range(8)}
 
 
 def test_an_exception_in_the_function_ends_the_run():

@@ -5,7 +5,6 @@ item stands by itself; that item becomes a `Casualty`, every other one gets its 
 """
 
 import ctypes
-import faulthandler
 import multiprocessing
 import os
 import signal
@@ -175,6 +174,7 @@ def _prepare_worker() -> None:
     # A worker must not outlive a killed parent, and one thread each is what the pool divides.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
@@ -182,12 +182,11 @@ def _work(
     fn: Callable[[Item], Result], batch: Sequence[Item], item_timeout_s: float
 ) -> list[Result]:
     results = []
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - faulthandler wants a real file
+    try:
         for item in batch:
-            # A thread in C ends the process even where Python code no longer runs.
-            faulthandler.dump_traceback_later(item_timeout_s, exit=True, file=nowhere)
-            try:
-                results.append(fn(item))
-            finally:
-                faulthandler.cancel_dump_traceback_later()
+            # The kernel ends the process by SIGALRM even where Python code no longer runs.
+            signal.setitimer(signal.ITIMER_REAL, item_timeout_s)
+            results.append(fn(item))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return results
