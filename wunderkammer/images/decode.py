@@ -109,11 +109,12 @@ class ImageFacts:
 def probe(data: bytes, *, max_pixels: int) -> ImageFacts:
     """Decode the first frame whole, and say what it is.
 
+    Of a JPEG all data is read and its pixels are made at 1/8 of their size, for half of the time.
+
     Raises:
         DecodeError: the bytes are no picture, a damaged one, or one of more than `max_pixels`.
     """
-    with _decoded(data, max_pixels=max_pixels, min_side_px=None) as image:
-        width, height = image.size
+    with _decoded(data, max_pixels=max_pixels, min_side_px=1) as (image, (width, height)):
         if _orientation(image) in SIDEWAYS:
             width, height = height, width
         return ImageFacts(image.format or "", width, height)
@@ -134,15 +135,20 @@ def decode_rgb(
     Raises:
         DecodeError: the bytes are no picture, a damaged one, or one of more than `max_pixels`.
     """
-    with _decoded(data, max_pixels=max_pixels, min_side_px=min_side_px) as image:
+    with _decoded(data, max_pixels=max_pixels, min_side_px=min_side_px) as (image, _):
         rgb = flatten_to_srgb(image, background=background)
         method = UPRIGHT.get(_orientation(image))
         return np.asarray(rgb if method is None else rgb.transpose(method))
 
 
 @contextmanager
-def _decoded(data: bytes, *, max_pixels: int, min_side_px: int | None) -> Iterator[Image.Image]:
-    """The loaded first frame; every error of the decoder, here or in the body, is a DecodeError."""
+def _decoded(
+    data: bytes, *, max_pixels: int, min_side_px: int | None
+) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
+    """The loaded first frame, and its size in the file.
+
+    Every error of the decoder, here or in the body, is a DecodeError.
+    """
     with _own_pillow_settings(max_pixels):
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -153,10 +159,11 @@ def _decoded(data: bytes, *, max_pixels: int, min_side_px: int | None) -> Iterat
                         f"{image.width} x {image.height} = {num_pixels} pixels, "
                         f"the limit is {max_pixels}",
                     )
-                if min_side_px is not None:
-                    image.draft(None, (min_side_px, min_side_px))
+                size = image.size
+                is_smaller = min_side_px is not None and image.draft(None, (min_side_px,) * 2)
                 _load(image)
-                yield image
+                # Some formats tell their size only with the picture.
+                yield image, size if is_smaller else image.size
         except DecodeError:
             raise
         except DECODER_ERRORS as error:

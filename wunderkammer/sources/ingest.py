@@ -14,6 +14,7 @@ from wunderkammer.ledger_map import stream_ledgered
 from wunderkammer.manifests import KEPT, RAW, REJECTED
 from wunderkammer.sources.item import (
     PROVENANCE,
+    BlobItem,
     RefusedItem,
     SourceItem,
     UnreadableItemError,
@@ -75,7 +76,8 @@ class Ingest:
         except DecodeError as error:
             sha256 = hashlib.sha256(content).hexdigest()
             return row | rejected(error.reason, error.detail) | {"sha256": sha256}
-        sha256 = Blobs(self.store).put(content)
+        kept_as = item.sha256 if isinstance(item, BlobItem) else None
+        sha256 = kept_as or Blobs(self.store).put(content)
         measured = {"format": facts.format, "width": facts.width, "height": facts.height}
         return row | measured | {"sha256": sha256}
 
