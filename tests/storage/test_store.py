@@ -98,6 +98,18 @@ def test_half_written_objects_are_not_listed(tmp_path):
     assert list(store.keys("a")) == ["a/whole"]
 
 
+def test_a_write_that_fails_leaves_the_object_as_it_was_and_nothing_beside_it(
+    tmp_path, monkeypatch
+):
+    store = Store(str(tmp_path))
+    store.write("a/b", b"first")
+    monkeypatch.setattr("os.replace", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        store.write("a/b", b"second")
+    assert store.read("a/b") == b"first"
+    assert [file.name for file in (tmp_path / "a").iterdir()] == ["b"]
+
+
 def test_only_a_store_on_a_disk_has_paths(tmp_path):
     store = Store(str(tmp_path))
     store.write("a/b", b"x")
