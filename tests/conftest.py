@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,19 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=live)
         items[:] = [item for item in items if item not in live]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of a test set of real files that is not part of the repository."""
+    named = os.environ.get("WUNDERKAMMER_REAL_DATA")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder} of real pictures; WUNDERKAMMER_REAL_DATA names another")
+
+    def find(name):
+        if not (folder / name).exists():
+            pytest.skip(f"{folder} holds no {name}")
+        return folder / name
+
+    return find

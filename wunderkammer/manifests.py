@@ -35,9 +35,11 @@ RAW = pa.schema(
     ]
 )
 
+# A candidate each; columns `measure/<name>` follow.
 CROPS = pa.schema(
     [
         ("id", pa.string()),
+        ("picture_id", pa.string()),
         ("sha256", pa.string()),
         ("crop_sha256", pa.string()),
         ("source_width", pa.int32()),
@@ -46,11 +48,14 @@ CROPS = pa.schema(
         ("box_y0", pa.int32()),
         ("box_x1", pa.int32()),
         ("box_y1", pa.int32()),
+        ("angle_deg", pa.float64()),
         ("phash", pa.uint64()),
         ("sharpness", pa.float64()),
         ("num_bytes", pa.int64()),
         ("label", pa.string()),
         ("group", pa.string()),
+        ("source", pa.string()),
+        ("licence", pa.string()),
         ("decision", pa.string()),
         ("reason", pa.string()),
         ("measured", pa.float64()),

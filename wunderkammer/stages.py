@@ -25,7 +25,7 @@ class Stage:
 RAW_SCRAPE = Stage("raw_scrape", "1", sections=("scrape",))
 DETECTIONS = Stage("detections", "1", sections=("detect",), upstreams=("raw_scrape",))
 FILTERED_CROPS = Stage(
-    "filtered_crops", "1", sections=("filter",), upstreams=("raw_scrape", "detections")
+    "filtered_crops", "2", sections=("filter",), upstreams=("raw_scrape", "detections")
 )
 DEDUPED_SHARDS = Stage(
     "deduped_shards", "1", sections=("dedupe", "shard"), upstreams=("filtered_crops",)

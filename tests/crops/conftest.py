@@ -1,8 +1,6 @@
 """Pictures, and a store whose `raw_scrape` holds them."""
 
 import io
-import os
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -80,19 +78,3 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path):
     return Scene(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def real_data():
-    """The folder of a test set of real files that is not part of the repository."""
-    named = os.environ.get("WUNDERKAMMER_REAL_DATA")
-    folder = Path(named) if named else Path(__file__).parents[3] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder} of real pictures; WUNDERKAMMER_REAL_DATA names another")
-
-    def find(name):
-        if not (folder / name).exists():
-            pytest.skip(f"{folder} holds no {name}")
-        return folder / name
-
-    return find

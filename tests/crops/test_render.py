@@ -4,15 +4,21 @@ from image_samples import blotches, encoded
 from PIL import Image
 
 from wunderkammer.crops.params import SquareParams, WholeParams
-from wunderkammer.crops.render import RenderSettings, Source, encode, render, sharpness
+from wunderkammer.crops.render import RenderSettings, Window, encode, measures, render
 from wunderkammer.images.decode import DecodeError, decode_rgb
 
 SETTINGS = RenderSettings(size_px=32, background=(255, 255, 255), codec="jpeg", quality=95)
 
 
+def centre(width, height):
+    side = min(width, height)
+    x0, y0 = (width - side) // 2, (height - side) // 2
+    return Window("", width, height, x0, y0, x0 + side, y0 + side)
+
+
 def rendered(picture, codec="PNG", settings=SETTINGS, **options):
     data = encoded(picture, codec, **options)
-    return render(data, source=Source("", *picture.size), settings=settings)
+    return render(data, window=centre(*picture.size), settings=settings)
 
 
 def psnr(a, b):
@@ -45,7 +51,7 @@ def test_a_turned_picture_gives_the_same_crop():
     exif = Image.Exif()
     exif[0x0112] = 6
     data = encoded(picture.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=98)
-    crop = render(data, source=Source("", 300, 200), settings=SETTINGS)
+    crop = render(data, window=centre(300, 200), settings=SETTINGS)
     assert psnr(crop, rendered(picture, "JPEG", quality=98)) > 35
 
 
@@ -58,7 +64,7 @@ def test_stripes_finer_than_a_pixel_become_grey():
 
 def test_a_picture_of_another_size_than_scraped_is_refused():
     with pytest.raises(DecodeError, match=r"size_changed: 64 x 48 px, 64 x 40"):
-        render(encoded(blotches(64, 48)), source=Source("", 64, 40), settings=SETTINGS)
+        render(encoded(blotches(64, 48)), window=centre(64, 40), settings=SETTINGS)
 
 
 @pytest.mark.parametrize(("codec", "min_psnr"), [("jpeg", 35), ("webp", 30), ("png", np.inf)])
@@ -88,14 +94,14 @@ def test_sharpness_is_the_variance_of_the_laplacian():
     laplacian = (
         grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
     )
-    assert sharpness(crop) == pytest.approx(laplacian.var(), rel=0.02)
+    assert measures(crop)["sharpness"] == pytest.approx(laplacian.var(), rel=0.02)
 
 
 def test_a_blurred_picture_is_less_sharp_and_a_flat_one_not_at_all():
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     blurred = Image.fromarray(noise).resize((8, 8)).resize((32, 32))
-    assert sharpness(noise) > 5 * sharpness(np.asarray(blurred)) > 0
-    assert sharpness(np.full((32, 32, 3), 99, np.uint8)) == 0
+    assert measures(noise)["sharpness"] > 5 * measures(np.asarray(blurred))["sharpness"] > 0
+    assert measures(np.full((32, 32, 3), 99, np.uint8))["sharpness"] == 0
 
 
 def test_settings_are_named_by_what_reaches_the_pixels():

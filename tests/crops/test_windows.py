@@ -3,14 +3,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wunderkammer.crops.centre import centre_candidates, centre_cuts, size_cut
+from wunderkammer.crops.cuts import judge
 from wunderkammer.crops.params import SquareParams, WholeParams
-from wunderkammer.crops.windows import centre_squares, judge, smallest_side
+from wunderkammer.crops.proposals import with_sizes
+from wunderkammer.crops.windows import centre_squares
 
 SIDES = st.integers(1, 100_000)
 
 
+def verdicts_of(widths, heights, params):
+    table = with_sizes(centre_candidates(np.array(widths), np.array(heights)))
+    return judge(table, [size_cut(params), *centre_cuts(params)])
+
+
 def judged(width, height, params):
-    verdicts = judge(np.array([width]), np.array([height]), params=params)
+    verdicts = verdicts_of([width], [height], params)
     return (
         verdicts.reason[0].as_py(),
         verdicts.measured[0].as_py(),
@@ -69,11 +77,11 @@ def test_the_stricter_of_two_size_limits_is_named():
 
 def test_rounding_costs_no_pixel():
     params = WholeParams(kind="whole", size_px=256, max_upsample=1.28)
-    assert smallest_side(params)[0] == 200
+    assert size_cut(params).limit == 200
 
 
 def test_pictures_are_judged_in_columns():
     params = WholeParams(kind="whole", size_px=10, max_aspect=2.0)
-    verdicts = judge(np.array([5, 40, 10, 21]), np.array([50, 10, 20, 10]), params=params)
+    verdicts = verdicts_of([5, 40, 10, 21], [50, 10, 20, 10], params)
     assert verdicts.reason.to_pylist() == ["too_small", "too_elongated", None, "too_elongated"]
     assert verdicts.measured.to_pylist() == [5.0, 4.0, None, 2.1]

@@ -1,7 +1,8 @@
-"""One crop: decode, cut the centre square, resize, encode, measure."""
+"""One crop: decode, cut the window, resize, encode, measure."""
 
 import io
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any
 
 import cv2
@@ -11,7 +12,6 @@ import pyarrow as pa
 from PIL import Image
 
 from wunderkammer.crops.params import CropParams, Rgb
-from wunderkammer.crops.windows import centre_squares
 from wunderkammer.dedupe.phash import phash
 from wunderkammer.images.decode import DecodeError, decode_rgb
 from wunderkammer.params import digest
@@ -20,7 +20,7 @@ from wunderkammer.storage.store import Store
 from wunderkammer.workers import Casualty
 
 # Bump when the same source and settings would give other pixels or measures.
-RENDER_VERSION = 1
+RENDER_VERSION = 2
 
 # Pillow's own bomb limit. The scrape has judged the picture by the subject's limit already; this
 # one only has to be no stricter for what was let through.
@@ -34,98 +34,151 @@ RENDERS = pa.schema(
         ("crop_sha256", pa.string()),
         ("phash", pa.uint64()),
         ("sharpness", pa.float64()),
+        ("brightness", pa.float64()),
+        ("contrast", pa.float64()),
         ("reason", pa.string()),
         ("detail", pa.string()),
     ]
 )
 
 Row = dict[str, Any]
+Image8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Source:
-    """A picture to render: its blob, and its upright size in px as the scrape found it."""
+class Window:
+    """A window of a picture: its blob, its upright size in px as the scrape found it, the edges.
+
+    The window may reach beyond the picture, and is turned by `angle_deg` about its centre.
+    """
 
     sha256: str
     width: int
     height: int
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    angle_deg: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """Names it in a ledger."""
+        edges = f"{self.x0},{self.y0},{self.x1},{self.y1}"
+        turned = f",{self.angle_deg:.4f}" if self.angle_deg else ""
+        return f"{self.sha256}:{edges}{turned}"
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it is an upright part of the picture."""
+        fits = self.x0 >= 0 and self.y0 >= 0 and self.x1 <= self.width and self.y1 <= self.height
+        return fits and not self.angle_deg
 
 
 @dataclass(frozen=True)
 class RenderSettings:
-    """All that a crop's pixels and measures depend on, besides its source."""
+    """All that a crop's pixels and measures depend on, besides its window."""
 
     size_px: int
     background: Rgb
     codec: str
     quality: int
+    outside: str = "background"
 
     @classmethod
     def of(cls, params: CropParams) -> "RenderSettings":
-        """What of a `filter` section reaches the pixels; no threshold does.
-
-        The kind of section is not among it: `whole` and `square` cut the same window.
-        """
-        return cls(params.size_px, params.background, params.codec, params.quality)
+        """What of a `filter` section reaches the pixels; no threshold and no kind does."""
+        return cls(params.size_px, params.background, params.codec, params.quality, params.outside)
 
     @property
     def digest(self) -> str:
         """The name of these settings (64 hex digits)."""
-        return digest({**asdict(self), "window": "centre_square", "version": RENDER_VERSION})
+        return digest({**asdict(self), "version": RENDER_VERSION})
 
 
-def render_row(source: Source, *, settings: RenderSettings, store: Store) -> Row:
-    """Render a source into the store's blobs; the row of `RENDERS` that says how it went."""
+def render_row(window: Window, *, settings: RenderSettings, store: Store) -> Row:
+    """Render a window into the store's blobs; the row of `RENDERS` that says how it went."""
     blobs = Blobs(store)
-    data = blobs.get(source.sha256)
+    data = blobs.get(window.sha256)
     try:
-        crop_HWC = render(data, source=source, settings=settings)
+        crop_HWC = render(data, window=window, settings=settings)
     except DecodeError as error:
         return _failure(error.reason, error.detail)
     return {
         "crop_sha256": blobs.put(encode(crop_HWC, settings=settings)),
         "phash": phash(crop_HWC),
-        "sharpness": sharpness(crop_HWC),
+        **measures(crop_HWC),
         "reason": None,
         "detail": None,
     }
 
 
-def casualty_row(source: Source, casualty: Casualty) -> Row:
-    """The row of a source that crashed its worker, or on which the worker hung."""
-    size = f"{source.width} x {source.height} px"
+def casualty_row(window: Window, casualty: Casualty) -> Row:
+    """The row of a picture that crashed its worker, or on which the worker hung."""
+    size = f"{window.width} x {window.height} px"
     return _failure(casualty.reason, f"while rendering a picture of {size}")
 
 
-def render(data: bytes, *, source: Source, settings: RenderSettings) -> npt.NDArray[np.uint8]:
-    """The centre square of a picture at `size_px`: HWC uint8, sRGB.
+def render(data: bytes, *, window: Window, settings: RenderSettings) -> Image8:
+    """The window of a picture at `size_px`: HWC uint8, sRGB.
 
     Raises:
         DecodeError: it can't be decoded, or has another size than the scrape found.
     """
+    shorter = min(window.x1 - window.x0, window.y1 - window.y0)
     # A JPEG is decoded at the smallest of its DCT scales that still has two pixels for one of
     # the crop's: half the time, and 47 dB from the same resize of the whole picture (1.5 Mpx).
+    needed = ceil(2 * settings.size_px * min(window.width, window.height) / max(shorter, 1))
     picture_HWC = decode_rgb(
         data,
-        max_pixels=max(source.width * source.height, MIN_PIXEL_LIMIT),
+        max_pixels=max(window.width * window.height, MIN_PIXEL_LIMIT),
         background=settings.background,
-        min_side_px=2 * settings.size_px,
+        min_side_px=needed,
     )
     height, width = picture_HWC.shape[:2]
-    scale = max(1, round(source.width / width), round(source.height / height))
-    if (-(-source.width // scale), -(-source.height // scale)) != (width, height):
-        detail = f"{width} x {height} px, {source.width} x {source.height} when it was scraped"
+    scale = max(1, round(window.width / width), round(window.height / height))
+    if (-(-window.width // scale), -(-window.height // scale)) != (width, height):
+        detail = f"{width} x {height} px, {window.width} x {window.height} when it was scraped"
         raise DecodeError(SIZE_CHANGED, detail)
-    window = centre_squares(np.array([source.width]), np.array([source.height]))
-    edges = (window.x0[0], window.y0[0], window.x1[0], window.y1[0])
-    side = settings.size_px
+    if window.is_inside:
+        box = tuple(edge / scale for edge in (window.x0, window.y0, window.x1, window.y1))
+    else:
+        picture_HWC = _cut_out(picture_HWC, window, scale=scale, settings=settings)
+        box = (0.0, 0.0, float(picture_HWC.shape[1]), float(picture_HWC.shape[0]))
     crop = Image.fromarray(picture_HWC).resize(
-        (side, side),
+        (settings.size_px, settings.size_px),
         Image.Resampling.LANCZOS,
-        box=tuple(float(edge) / scale for edge in edges),
+        box=box,
         reducing_gap=2.0,
     )
     return np.asarray(crop)
+
+
+def _cut_out(
+    picture_HWC: Image8, window: Window, *, scale: int, settings: RenderSettings
+) -> Image8:
+    """The turned window at the scale of the decoded picture; outside of the picture, the fill."""
+    fill = settings.background if settings.outside == "background" else _border(picture_HWC)
+    centre = ((window.x0 + window.x1) / 2 / scale, (window.y0 + window.y1) / 2 / scale)
+    width = max(1, round((window.x1 - window.x0) / scale))
+    height = max(1, round((window.y1 - window.y0) / scale))
+    # Pixel centres lie at half px: cv2's coordinates are those of the centres.
+    matrix = cv2.getRotationMatrix2D((centre[0] - 0.5, centre[1] - 0.5), window.angle_deg, 1.0)
+    matrix[:, 2] += np.array([width / 2 - centre[0], height / 2 - centre[1]])
+    return cv2.warpAffine(
+        picture_HWC,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=tuple(map(int, fill)),
+    ).astype(np.uint8, copy=False)
+
+
+def _border(picture_HWC: Image8) -> tuple[int, ...]:
+    """The median colour of the picture's outermost pixels."""
+    edges = (picture_HWC[0], picture_HWC[-1], picture_HWC[:, 0], picture_HWC[:, -1])
+    return tuple(int(value) for value in np.median(np.concatenate(edges), axis=0))
 
 
 def encode(crop_HWC: npt.NDArray[np.uint8], *, settings: RenderSettings) -> bytes:
@@ -140,22 +193,28 @@ def encode(crop_HWC: npt.NDArray[np.uint8], *, settings: RenderSettings) -> byte
     return sink.getvalue()
 
 
-def sharpness(crop_HWC: npt.NDArray[np.uint8]) -> float:
-    """The variance of the Laplacian of the grey picture (Pech-Pacheco et al., ICPR 2000).
+def measures(crop_HWC: Image8) -> dict[str, float]:
+    """Sharpness, brightness and contrast of the grey crop.
 
-    Summed in integers, so that every machine gets the same number.
+    Sharpness is the variance of the Laplacian (Pech-Pacheco et al., ICPR 2000), summed in integers,
+    so that every machine gets the same number; brightness and contrast are the mean and the
+    standard deviation of 0 to 1.
     """
     grey = cv2.cvtColor(crop_HWC, cv2.COLOR_RGB2GRAY)
-    laplacian = cv2.Laplacian(grey, cv2.CV_16S).astype(np.int64)
-    total, squares = int(laplacian.sum()), int((laplacian**2).sum())
-    return (squares * laplacian.size - total**2) / laplacian.size**2
+    laplacian = cv2.Laplacian(grey, cv2.CV_16S)
+    mean, variance = _moments(grey)
+    return {
+        "sharpness": _moments(laplacian)[1],
+        "brightness": mean / 255,
+        "contrast": variance**0.5 / 255,
+    }
+
+
+def _moments(values: npt.NDArray[Any]) -> tuple[float, float]:
+    values = values.astype(np.int64)
+    total, squares = int(values.sum()), int((values**2).sum())
+    return total / values.size, (squares * values.size - total**2) / values.size**2
 
 
 def _failure(reason: str, detail: str) -> Row:
-    return {
-        "crop_sha256": None,
-        "phash": None,
-        "sharpness": None,
-        "reason": reason,
-        "detail": detail,
-    }
+    return {**dict.fromkeys(RENDERS.names[1:]), "reason": reason, "detail": detail}

@@ -1,8 +1,9 @@
 """The stage `filtered_crops`: from scraped pictures to square crops of one size.
 
-First every picture is judged by its stored size, which costs no decoding; then those that pass
-are rendered. A render is kept in a ledger named by what its pixels depend on, so that a changed
-threshold decides anew and renders nothing again.
+First every picture gets its candidates: windows with measures, from its size, its detections or
+its regions. Rules cut through the measures; the windows that pass are rendered, and what is
+measured of the crops is judged in turn. Regions and renders are kept in ledgers named by what they
+depend on, so that a changed threshold decides anew and computes nothing again.
 """
 
 import logging
@@ -15,18 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wunderkammer.build import StageInputs
+from wunderkammer.crops.centre import rendered_cuts
+from wunderkammer.crops.cuts import MEASURE, Verdicts, judge
 from wunderkammer.crops.params import CropParams
-from wunderkammer.crops.render import (
-    RENDERS,
-    RenderSettings,
-    Source,
-    casualty_row,
-    render_row,
-)
-from wunderkammer.crops.windows import Verdicts, centre_squares, judge
+from wunderkammer.crops.proposals import propose
+from wunderkammer.crops.render import RENDERS, RenderSettings, Window, casualty_row, render_row
 from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
 from wunderkammer.ledger_map import map_ledgered
-from wunderkammer.manifests import CROPS, KEPT, REJECTED, kept, rejections
+from wunderkammer.manifests import CROPS, KEPT, RAW, REJECTED, conformed, kept, rejections
 from wunderkammer.params import digest
 from wunderkammer.stages import FILTERED_CROPS, RAW_SCRAPE
 from wunderkammer.storage.blobs import Blobs
@@ -48,6 +45,7 @@ CONTENT = (
     "label",
     "group",
 )
+RENDERED_MEASURES = ("sharpness", "brightness", "contrast")
 
 # A rejected picture beyond this is named on the contact sheet, not shown.
 MAX_SHOWN_PIXELS = 50_000_000
@@ -65,13 +63,15 @@ def crop_images(inputs: StageInputs) -> Draft:
     """
     params = inputs.subject.spec.filter
     start = perf_counter()
-    raw = kept(inputs.versions.manifest(inputs.upstreams[RAW_SCRAPE.name])).sort_by("id")
-    width, height = _ints(raw["width"]), _ints(raw["height"])
-    verdicts = judge(width, height, params=params)
+    scraped = inputs.versions.manifest(inputs.upstreams[RAW_SCRAPE.name])
+    raw = kept(conformed(scraped, RAW)).sort_by("id")
+    proposals = propose(inputs, raw)
+    found = _with_verdicts(proposals.candidates, judge(proposals.candidates, proposals.cuts))
     decided = perf_counter()
-    renders = _render(inputs, raw, passing=pc.is_null(verdicts.reason), params=params)
+    found = _rendered(inputs, raw, found, params=params)
+    found = _with_verdicts(found, judge(found, rendered_cuts(params)))
     rendered = perf_counter()
-    manifest = _manifest(raw, verdicts, renders)
+    manifest = _manifest(raw, found)
     crops = kept(manifest)
     if crops.num_rows == 0:
         raise NothingKeptError(_nothing_kept(inputs.subject.name, manifest))
@@ -80,7 +80,7 @@ def crop_images(inputs: StageInputs) -> Draft:
         "rejected.jpg": _rejected_sheet(manifest, blobs=inputs.blobs),
     }
     summary = Summary(
-        num_in=manifest.num_rows,
+        num_in=raw.num_rows,
         num_out=crops.num_rows,
         rejections=rejections(manifest),
         timings_s={
@@ -93,58 +93,104 @@ def crop_images(inputs: StageInputs) -> Draft:
     return Draft(_data_version(crops), summary, manifest, files)
 
 
-def _render(
-    inputs: StageInputs, raw: pa.Table, *, passing: pa.Array, params: CropParams
+def _with_verdicts(found: pa.Table, verdicts: Verdicts) -> pa.Table:
+    """`found` with what the rules say of the rows that had no reason yet."""
+    is_new = pc.and_(pc.is_null(found["reason"]), pc.is_valid(verdicts.reason))
+    columns = {
+        "reason": pc.coalesce(found["reason"], verdicts.reason),
+        "detail": pc.coalesce(found["detail"], pc.if_else(is_new, verdicts.detail, None)),
+        "measured": pc.if_else(is_new, verdicts.measured, _column(found, "measured")),
+        "limit": pc.if_else(is_new, verdicts.limit, _column(found, "limit")),
+    }
+    kept_names = [name for name in found.column_names if name not in columns]
+    return pa.table({**{name: found[name] for name in kept_names}, **columns})
+
+
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
+    if name in table.column_names:
+        return table[name]
+    return pa.nulls(table.num_rows, pa.float64())
+
+
+def _rendered(
+    inputs: StageInputs, raw: pa.Table, found: pa.Table, *, params: CropParams
 ) -> pa.Table:
-    """A row of `RENDERS` for each row of `raw`, null where it is not `passing`."""
+    """`found` with the renders of the rows that have passed so far."""
     settings = RenderSettings.of(params)
     home = Versions.home(inputs.subject.name, FILTERED_CROPS.name)
-    wanted = raw.filter(passing).select(["sha256", "width", "height"]).to_pydict()
+    keys = _windows(raw, found)
     # Identical bytes have one render, whatever their ids.
-    sources = {
-        sha256: Source(sha256, width, height)
-        for sha256, width, height in zip(*wanted.values(), strict=True)
-    }
+    windows = {window.key: window for window in keys if window is not None}
     renders = map_ledgered(
         Ledger(
             inputs.store, f"{home}/ledger/{settings.digest}", RENDERS, blob_column="crop_sha256"
         ),
-        sources,
+        windows,
         fn=partial(render_row, settings=settings, store=inputs.store),
         on_casualty=casualty_row,
         what=f"crops of {inputs.subject.name}",
         log=log,
     )
-    return renders.take(pc.index_in(raw["sha256"], value_set=pa.array(sources, pa.string())))
+    names = pa.array([None if window is None else window.key for window in keys], pa.string())
+    renders = renders.take(pc.index_in(names, value_set=pa.array(windows, pa.string())))
+    columns = {MEASURE + name: renders[name] for name in RENDERED_MEASURES}
+    return pa.table(
+        {
+            **{name: found[name] for name in found.column_names},
+            **columns,
+            "crop_sha256": renders["crop_sha256"],
+            "phash": renders["phash"],
+            "reason": pc.coalesce(found["reason"], renders["reason"]),
+            "detail": pc.coalesce(found["detail"], renders["detail"]),
+        }
+    )
 
 
-def _manifest(raw: pa.Table, verdicts: Verdicts, renders: pa.Table) -> pa.Table:
-    """Rows by `CROPS`: `raw`'s, in its order, with what was decided and made of each."""
-    reason = pc.coalesce(verdicts.reason, renders["reason"])
-    is_kept = pc.is_null(reason)
-    windows = centre_squares(_ints(raw["width"]), _ints(raw["height"]))
+def _windows(raw: pa.Table, found: pa.Table) -> list[Window | None]:
+    """The window of each row that has no reason against it."""
+    pictures = raw.select(["sha256", "width", "height"]).take(found["picture"])
+    edges = ("x0", "y0", "x1", "y1", "angle_deg")
+    columns = [pictures[name].to_pylist() for name in pictures.column_names]
+    columns += [found[name].to_pylist() for name in edges]
+    reasons = found["reason"].to_pylist()
+    return [
+        Window(*values) if reason is None else None
+        for reason, values in zip(reasons, zip(*columns, strict=True), strict=True)
+    ]
+
+
+def _manifest(raw: pa.Table, found: pa.Table) -> pa.Table:
+    """Rows by `CROPS` and a column a measure: a row a candidate, with what became of it."""
+    pictures = raw.take(found["picture"])
+    is_kept = pc.is_null(found["reason"])
+    number = found["number"].cast(pa.string())
+    several = pc.binary_join_element_wise(pictures["id"], number, "#")
     columns = {
-        "id": raw["id"],
-        "sha256": raw["sha256"],
-        "crop_sha256": renders["crop_sha256"],
-        "source_width": raw["width"],
-        "source_height": raw["height"],
-        "box_x0": _where(is_kept, windows.x0),
-        "box_y0": _where(is_kept, windows.y0),
-        "box_x1": _where(is_kept, windows.x1),
-        "box_y1": _where(is_kept, windows.y1),
-        "phash": renders["phash"],
-        "sharpness": renders["sharpness"],
-        "num_bytes": raw["num_bytes"],
-        "label": raw["label"],
-        "group": raw["group"],
+        "id": pc.if_else(pc.equal(found["number"], 0), pictures["id"], several),
+        "picture_id": pictures["id"],
+        "sha256": pictures["sha256"],
+        "crop_sha256": found["crop_sha256"],
+        "source_width": pictures["width"],
+        "source_height": pictures["height"],
+        **{f"box_{edge}": found[edge] for edge in ("x0", "y0", "x1", "y1")},
+        "angle_deg": found["angle_deg"],
+        "phash": found["phash"],
+        "sharpness": found[MEASURE + "sharpness"],
+        "num_bytes": pictures["num_bytes"],
+        "label": pictures["label"],
+        "group": pictures["group"],
+        "source": pictures["source"],
+        "licence": pictures["licence"],
         "decision": pc.if_else(is_kept, KEPT, REJECTED),
-        "reason": reason,
-        "measured": verdicts.measured,
-        "limit": verdicts.limit,
-        "detail": pc.coalesce(verdicts.detail, renders["detail"]),
+        "reason": found["reason"],
+        "measured": found["measured"],
+        "limit": found["limit"],
+        "detail": found["detail"],
     }
-    return pa.table([columns[name] for name in CROPS.names], names=CROPS.names).cast(CROPS)
+    rows = pa.table([columns[name] for name in CROPS.names], names=CROPS.names).cast(CROPS)
+    for name in sorted(n for n in found.column_names if n.startswith(MEASURE)):
+        rows = rows.append_column(name, found[name].cast(pa.float64()))
+    return rows
 
 
 def _data_version(crops: pa.Table) -> str:
@@ -208,11 +254,3 @@ def _rejected_tile(row: dict[str, object], *, blobs: Blobs) -> Tile:
 
 def _shuffled(num_rows: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(0).permutation(num_rows)
-
-
-def _ints(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    return np.asarray(column, np.int64)
-
-
-def _where(mask: pa.ChunkedArray, values: npt.NDArray[np.int64]) -> pa.ChunkedArray:
-    return pc.if_else(mask, pa.array(values), None)

@@ -1,80 +1,88 @@
-"""Which part of a picture becomes its crop, and which pictures have none; from sizes alone.
-
-Everything works on whole columns at once, so that a changed threshold costs no decoding.
-"""
+"""The square that is cut around a box: in px of the upright pictures, whole columns at once."""
 
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-
-from wunderkammer.crops.params import CropParams, SquareParams
-
-TOO_SMALL = "too_small"
-TOO_ELONGATED = "too_elongated"
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Squares in px of the upright pictures: columns x0 to x1, rows y0 to y1, ends excluded."""
+    """Rectangles: columns x0 to x1, rows y0 to y1, ends excluded.
+
+    They may reach beyond the picture. `angle_deg` is by how much the content is turned about the
+    centre, counter-clockwise.
+    """
 
     x0: Ints
     y0: Ints
     x1: Ints
     y1: Ints
+    angle_deg: Floats
+
+    @property
+    def shorter_side(self) -> Ints:
+        """In px."""
+        side: Ints = np.minimum(self.x1 - self.x0, self.y1 - self.y0)
+        return side
 
 
 @dataclass(frozen=True)
-class Verdicts:
-    """For each picture: why it is rejected (null: it is not), what was measured, and the limit."""
+class Boxes:
+    """Boxes of objects, in px, and the sizes of the pictures that they are in."""
 
-    reason: pa.Array
-    measured: pa.Array
-    limit: pa.Array
-    detail: pa.Array
+    x0: Floats
+    y0: Floats
+    x1: Floats
+    y1: Floats
+    width: Ints
+    height: Ints
+
+    @property
+    def longer_side(self) -> Floats:
+        """In px."""
+        return np.maximum(self.x1 - self.x0, self.y1 - self.y0)
 
 
 def centre_squares(width: Ints, height: Ints) -> Windows:
     """The largest centred square of each picture (half a pixel to the upper left if odd)."""
     side = np.minimum(width, height)
     x0, y0 = (width - side) // 2, (height - side) // 2
-    return Windows(x0, y0, x0 + side, y0 + side)
+    return Windows(x0, y0, x0 + side, y0 + side, np.zeros(len(side)))
 
 
-def judge(width: Ints, height: Ints, *, params: CropParams) -> Verdicts:
-    """Reject pictures too small for a crop without blowing it up, and elongated ones."""
-    side = np.minimum(width, height)
-    aspect = np.maximum(width, height) / np.maximum(side, 1)
-    min_side_px, why_small = smallest_side(params)
-    small = side < min_side_px
-    long = ~small & (aspect > params.max_aspect)
-    kept = ~small & ~long
-    return Verdicts(
-        reason=_masked(np.where(small, TOO_SMALL, TOO_ELONGATED), kept, pa.string()),
-        measured=_masked(np.where(small, side, aspect), kept, pa.float64()),
-        limit=_masked(np.where(small, min_side_px, params.max_aspect), kept, pa.float64()),
-        detail=_masked(
-            np.where(small, f"shorter side in px; {why_small}", "aspect; filter.max_aspect"),
-            kept,
-            pa.string(),
-        ),
-    )
+def squares_around(boxes: Boxes, side: Ints, *, slide: bool) -> Windows:
+    """Squares of `side` about the centres of boxes, slid into the picture as far as they fit.
+
+    Without `slide` they stay where they are, and so does with it the direction in which a square
+    is larger than the picture: centred.
+    """
+    x0 = np.round((boxes.x0 + boxes.x1 - side) / 2).astype(np.int64)
+    y0 = np.round((boxes.y0 + boxes.y1 - side) / 2).astype(np.int64)
+    if slide:
+        x0 = _slid(x0, side, boxes.width)
+        y0 = _slid(y0, side, boxes.height)
+    return Windows(x0, y0, x0 + side, y0 + side, np.zeros(len(side)))
 
 
-def smallest_side(params: CropParams) -> tuple[int, str]:
-    """The shortest allowed side in px, and the settings that say so."""
-    # The margin keeps rounding (256 / 1.28 is not quite 200) from costing a pixel.
-    from_size = ceil(params.size_px / params.max_upsample - 1e-9)
-    if isinstance(params, SquareParams) and params.min_side_px >= from_size:
-        return params.min_side_px, "filter.min_side_px"
-    return from_size, "filter.size_px / filter.max_upsample"
+def cover(boxes: Boxes, side: Ints) -> Floats:
+    """How much of a square of `side` its object can fill: min(w, s) min(h, s) / s²."""
+    width, height = boxes.x1 - boxes.x0, boxes.y1 - boxes.y0
+    share: Floats = np.minimum(width, side) * np.minimum(height, side) / np.maximum(side, 1) ** 2
+    return share
 
 
-def _masked(
-    values: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_], kind: pa.DataType
-) -> pa.Array:
-    return pa.array(values, mask=mask).cast(kind)
+def centre_shift(boxes: Boxes, windows: Windows) -> Floats:
+    """How far the square's centre lies from the object's: the larger share of width and height."""
+    x = (windows.x0 + windows.x1 - boxes.x0 - boxes.x1) / 2 / np.maximum(boxes.width, 1)
+    y = (windows.y0 + windows.y1 - boxes.y0 - boxes.y1) / 2 / np.maximum(boxes.height, 1)
+    shift: Floats = np.maximum(np.abs(x), np.abs(y))
+    return shift
+
+
+def _slid(start: Ints, side: Ints, size: Ints) -> Ints:
+    inside = np.clip(start, 0, np.maximum(size - side, 0))
+    return np.where(side <= size, inside, (size - side) // 2)

@@ -1,0 +1,55 @@
+"""What may become a crop: a window of a picture with its measures, as a row of a table.
+
+picture   the row of the picture
+number    0 for the only candidate of its picture, else 1, 2, … among several
+x0 y0 x1 y1 angle_deg   the window (null where there is none)
+reason detail   why there is none (null where there is one)
+measure/<name>  null where it was not measured
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from wunderkammer.crops.cuts import MEASURE, Floats
+from wunderkammer.crops.windows import Ints, Windows
+
+
+def candidates(
+    picture: Ints, number: Ints, windows: Windows, measures: Mapping[str, Floats]
+) -> pa.Table:
+    """A table of windows."""
+    nothing = pa.nulls(len(picture), pa.string())
+    columns = {
+        "picture": picture,
+        "number": number,
+        "x0": windows.x0,
+        "y0": windows.y0,
+        "x1": windows.x1,
+        "y1": windows.y1,
+        "angle_deg": windows.angle_deg,
+        "reason": nothing,
+        "detail": nothing,
+    }
+    named = {MEASURE + name: pa.array(v, pa.float64()) for name, v in measures.items()}
+    return pa.table({**columns, **named})
+
+
+def with_missing(
+    found: pa.Table, missing: Ints, *, reasons: pa.Array, details: pa.Array
+) -> pa.Table:
+    """`found` and a row for each of the pictures `missing`, which have no window, and why.
+
+    The rows come in the order of the pictures, those of one picture by their numbers.
+    """
+    without = pa.table(
+        {
+            "picture": missing,
+            "number": np.zeros(len(missing), np.int64),
+            "reason": reasons,
+            "detail": details,
+        }
+    )
+    both = pa.concat_tables([found, without], promote_options="default")
+    return both.sort_by([("picture", "ascending"), ("number", "ascending")])

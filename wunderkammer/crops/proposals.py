@@ -1,0 +1,62 @@
+"""From a `filter` section to candidates and the rules that judge them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from wunderkammer.build import StageInputs
+from wunderkammer.crops.centre import centre_candidates, centre_cuts, size_cut
+from wunderkammer.crops.cuts import MEASURE, Cut
+from wunderkammer.crops.detected import detected_candidates, detected_cuts
+from wunderkammer.crops.params import CentreParams, DetectedParams
+from wunderkammer.stages import DETECTIONS
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Candidates of all pictures, and the rules before rendering in the order that they reject."""
+
+    candidates: pa.Table
+    cuts: list[Cut]
+
+
+def propose(inputs: StageInputs, raw: pa.Table) -> Proposals:
+    """The candidates of `raw`, the kept pictures of the scrape, by the subject's `filter`."""
+    params = inputs.subject.spec.filter
+    width, height = _ints(raw["width"]), _ints(raw["height"])
+    if isinstance(params, DetectedParams):
+        detections = _detections(inputs, raw)
+        found = detected_candidates(
+            detections, width, height, params=params, classes=_classes(inputs)
+        )
+        return Proposals(with_sizes(found), [*detected_cuts(params), size_cut(params)])
+    assert isinstance(params, CentreParams)
+    found = centre_candidates(width, height)
+    return Proposals(with_sizes(found), [size_cut(params), *centre_cuts(params)])
+
+
+def with_sizes(found: pa.Table) -> pa.Table:
+    """`found` with the shorter side of each window as a measure."""
+    width = pc.subtract(found["x1"], found["x0"])
+    height = pc.subtract(found["y1"], found["y0"])
+    side = pc.min_element_wise(width, height, skip_nulls=False)
+    return found.append_column(MEASURE + "window_px", side.cast(pa.float64()))
+
+
+def _detections(inputs: StageInputs, raw: pa.Table) -> pa.Table:
+    """The detections of each picture, in the order of `raw`."""
+    rows = inputs.versions.manifest(inputs.upstreams[DETECTIONS.name])
+    return rows.take(pc.index_in(raw["sha256"], value_set=rows["sha256"].combine_chunks()))
+
+
+def _classes(inputs: StageInputs) -> frozenset[str] | None:
+    """The classes that count, None for all."""
+    classes = getattr(inputs.subject.spec.detect, "classes", ())
+    return frozenset(classes) or None
+
+
+def _ints(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    return np.asarray(column, np.int64)
