@@ -50,6 +50,12 @@ def test_what_another_try_would_not_change_is_asked_once(museum, scratch, code):
     assert len(museum.asked) == 2
 
 
+def test_a_part_of_an_answer_is_none(museum, scratch):
+    part = Reply(206, b"[1", {"Content-Range": "bytes 0-1/9"})
+    (error,) = answers(museum, scratch, Request(url=museum.tell("/a", part)))
+    assert error.reason == "http_206"
+
+
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504, 520])
 def test_what_may_pass_is_tried_again(museum, scratch, code):
     fine = Reply(200, b"a picture")

@@ -204,7 +204,7 @@ def _refuse_html(content: bytes) -> None:
         raise FetchError("not_an_image", "the answer is an HTML page")
 
 
-def take_if_verified(file: Path, job: Download) -> Downloaded | None:
+def take_if_verified(file: Path, job: Download, *, url: str) -> Downloaded | None:
     """A whole file of a run that was killed, if a published digest shows that it is the right one.
 
     Without such a digest it is deleted: nobody knows whether it is still the present version.
@@ -219,7 +219,7 @@ def take_if_verified(file: Path, job: Download) -> Downloaded | None:
         file.unlink()
         return None
     return Downloaded(
-        url=job.url,
+        url=url,
         content=file,
         sha256=sha256,
         num_bytes=digests.num_bytes,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MAX_REDIRECTS = 5
+WHOLE = BODY - {206}
 GONE = (404, 410)
 # What may pass by the next run, but not in this one.
 OVER = ("host_given_up", "robots_unreachable", "closed")
@@ -81,7 +82,9 @@ class Network:
         if request.per_s is not None:
             at_once = request.at_once or self.params.max_connections_per_host
             terms = Terms("api", request.per_s, at_once)
-        question = _Question(terms, ASK_HEADERS, request.headers, posted=request.body)
+        question = _Question(
+            terms, ASK_HEADERS, request.headers, posted=request.body, accepted=WHOLE
+        )
         return await self._tried(self._read, request, question, read)
 
     async def download(self, job: Download) -> Downloaded:
@@ -133,9 +136,10 @@ class Network:
     async def _fetch(self, url: str, job: Download) -> Downloaded:
         """One attempt at a file."""
         whole = self._parts.take_whole(url)
-        known = None if whole is None else await asyncio.to_thread(take_if_verified, whole, job)
-        if known is not None:
-            return known
+        if whole is not None:
+            known = await asyncio.to_thread(take_if_verified, whole, job, url=url)
+            if known is not None:
+                return known
         part = self._parts.find(url)
         digests = Digests(job)
         if part is not None:
