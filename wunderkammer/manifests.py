@@ -35,6 +35,28 @@ RAW = pa.schema(
     ]
 )
 
+# A picture each, with its boxes in px of the upright picture, the surest first; the lists of a
+# picture that could not be looked at are null.
+DETECTIONS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("x0", pa.list_(pa.float64())),
+        ("y0", pa.list_(pa.float64())),
+        ("x1", pa.list_(pa.float64())),
+        ("y1", pa.list_(pa.float64())),
+        ("confidence", pa.list_(pa.float64())),
+        ("class_index", pa.list_(pa.int32())),
+        ("class_name", pa.list_(pa.string())),
+        ("weights_sha256", pa.string()),
+        ("decision", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
+
 # A candidate each; columns `measure/<name>` follow.
 CROPS = pa.schema(
     [
