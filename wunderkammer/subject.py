@@ -19,8 +19,9 @@ from cronsim import CronSim, CronSimError
 from pydantic import ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from wunderkammer.crops.params import DetectParams, FilterParams, NoDetector
+from wunderkammer.crops.params import FilterParams
 from wunderkammer.dedupe.params import DedupeParams, PhashParams
+from wunderkammer.detect.params import DetectParams, NoDetector
 from wunderkammer.gan.evaluation.params import EvaluateParams
 from wunderkammer.gan.params import TrainParams
 from wunderkammer.gan.settings import KINDS_WITH_W, check_train
@@ -34,7 +35,6 @@ SECTIONS = ("scrape", "detect", "filter", "dedupe", "shard", "train", "video", "
 
 # Kinds that a recipe may name before the code that runs them has landed.
 PLANNED_KINDS: Mapping[str, frozenset[str]] = {
-    "detect": frozenset({"yolo"}),
     "filter": frozenset({"classifier", "detected", "page", "threshold"}),
 }
 
