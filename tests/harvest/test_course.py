@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wunderkammer.harvest.course import Course, Progress, after_page, next_course
+from wunderkammer.sources.listing import Page
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -20,14 +21,24 @@ def begin(
     )
 
 
-def listed(course: Course, *pages: str, problem: bool = False, is_last: bool = True) -> Course:
+def listed(
+    course: Course,
+    *pages: str,
+    problem: bool = False,
+    is_last: bool = True,
+    shows_part: bool = False,
+) -> Course:
     """The course after pages, each named by the position after it."""
     for number, page in enumerate(pages, start=1):
         course = after_page(
             course,
-            position={"at": page},
-            is_last=is_last and number == len(pages),
-            has_problem=problem and number == 1,
+            Page(
+                records=(),
+                position={"at": page},
+                is_last=is_last and number == len(pages),
+                problem="a gap" if problem and number == 1 else None,
+                shows_part=shows_part,
+            ),
         )
     return course
 
@@ -83,6 +94,13 @@ def test_a_listing_with_gaps_is_done_again_from_where_it_started():
     assert begin(update, after=2).position == {"at": "a"}
 
 
+def test_a_source_that_never_shows_all_is_never_listed_anew():
+    part = listed(begin(None), "a", shows_part=True)
+    assert (part.is_part, part.position) == (True, {"at": "a"})
+    course = begin(part, after=99)
+    assert (course.epoch, course.position, course.is_part) == (1, {"at": "a"}, True)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12))
 def test_a_gap_is_never_forgotten_before_the_listing_was_done_again(pages):
     """However a listing is cut into runs, one with a problem does not end whole."""
@@ -90,7 +108,9 @@ def test_a_gap_is_never_forgotten_before_the_listing_was_done_again(pages):
     for number, (is_cut, problem) in enumerate(pages):
         is_last = number == len(pages) - 1
         has_problem |= problem
-        course = after_page(course, position={"at": number}, is_last=is_last, has_problem=problem)
+        gap = "a gap" if problem else None
+        page = Page(records=(), position={"at": number}, is_last=is_last, problem=gap)
+        course = after_page(course, page)
         if is_cut and not is_last:
             course = begin(course, after=number)
     assert (course.full_at is None) == has_problem

@@ -124,12 +124,7 @@ class Runs:
             pages = listing.pages(self.course.position, known=self.ids.__contains__)
             async for page in pages:
                 num_seen += 1
-                self.course = after_page(
-                    self.course,
-                    position=page.position,
-                    is_last=page.is_last,
-                    has_problem=page.problem is not None,
-                )
+                self.course = after_page(self.course, page)
                 self.records |= {one.id: one for one in page.records}
                 self.ids |= {one.id for one in page.records}
                 if num_seen == num_pages:

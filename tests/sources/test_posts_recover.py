@@ -15,7 +15,7 @@ from wunderkammer.conduct.errors import FetchError
 from wunderkammer.conduct.loop import run_loop
 from wunderkammer.conduct.network import Network
 from wunderkammer.sources.flickr import Flickr, FlickrParams
-from wunderkammer.sources.instagram import SHOWS_PART, Instagram, InstagramParams
+from wunderkammer.sources.instagram import Instagram, InstagramParams
 from wunderkammer.sources.listing import Listing, Position, Record, StalePositionError
 from wunderkammer.sources.reddit import Reddit, RedditParams
 
@@ -118,7 +118,7 @@ class Runs:
                 num_seen += 1
                 self.records |= {one.id: one for one in page.records}
                 self.position = page.position
-                self.has_gaps |= page.problem not in (None, SHOWS_PART)
+                self.has_gaps |= page.problem is not None
                 if page.is_last:
                     # After a listing with gaps all is listed again.
                     self.is_whole = self.is_whole or not self.has_gaps

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import JsonValue
 
 from wunderkammer.params import Params, digest
-from wunderkammer.sources.listing import Position
+from wunderkammer.sources.listing import Page
 from wunderkammer.storage.store import Store
 
 
@@ -27,6 +27,7 @@ class Course(Params):
         full_at: when the epoch's full listing began; None until it is whole.
         is_unfinished: the listing ended early and goes on at `position`.
         has_gaps: something of the listing is missing; it is to be done again from `origin`.
+        is_part: the source never shows all, so that listing it anew would tell nothing.
     """
 
     query: str
@@ -37,6 +38,7 @@ class Course(Params):
     full_at: str | None
     is_unfinished: bool = False
     has_gaps: bool = False
+    is_part: bool = False
 
     @property
     def name(self) -> str:
@@ -47,6 +49,8 @@ class Course(Params):
         """Whether the source is to be listed from the beginning."""
         if self.full_at is None:
             return True
+        if self.is_part:
+            return False
         return at - datetime.fromisoformat(self.full_at) >= timedelta(days=relist_days)
 
 
@@ -109,18 +113,24 @@ def next_course(
         position=committed.position,
         started_at=started_at,
         full_at=committed.full_at,
+        is_part=committed.is_part,
     )
 
 
-def after_page(course: Course, *, position: Position, is_last: bool, has_problem: bool) -> Course:
+def after_page(course: Course, page: Page) -> Course:
     """The course after one more page."""
-    has_gaps = course.has_gaps or has_problem
-    if not is_last:
+    has_gaps = course.has_gaps or page.problem is not None
+    position = dict(page.position)
+    if not page.is_last:
         return course.model_copy(
-            update={"position": dict(position), "is_unfinished": True, "has_gaps": has_gaps}
+            update={"position": position, "is_unfinished": True, "has_gaps": has_gaps}
         )
-    end = course.origin if has_gaps else dict(position)
-    full_at = course.full_at or (None if has_gaps else course.started_at)
     return course.model_copy(
-        update={"position": end, "full_at": full_at, "is_unfinished": False, "has_gaps": False}
+        update={
+            "position": course.origin if has_gaps else position,
+            "full_at": course.full_at or (None if has_gaps else course.started_at),
+            "is_unfinished": False,
+            "has_gaps": False,
+            "is_part": course.is_part or page.shows_part,
+        }
     )

@@ -121,12 +121,7 @@ class Fetching:
                 if page.problem is not None:
                     self.problems.append(page.problem)
                 self.total = page.total if page.total is not None else self.total
-                self.course = after_page(
-                    self.course,
-                    position=page.position,
-                    is_last=page.is_last,
-                    has_problem=page.problem is not None,
-                )
+                self.course = after_page(self.course, page)
                 fresh = self._records.add(page.records, self.course)
                 await self._offer(page.records if self._listing.lists_all else fresh, downloads)
                 if page.is_last or self._is_over or self._places.are_full:

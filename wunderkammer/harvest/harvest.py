@@ -184,7 +184,7 @@ class Harvest:
         fetching = self._fetching
         assert fetching is not None
         course = fetching.course
-        is_whole = not course.is_unfinished and course.full_at is not None
+        is_whole = not course.is_unfinished and course.full_at is not None and not course.is_part
         lost = self._records.gone() if is_whole else ()
         gone = frozenset(map(_plain, lost))
 

@@ -24,7 +24,6 @@ PER_PAGE = 50
 # A hashtag that does not end is left after so many pages.
 MAX_PAGES = 200
 FIELDS = "id,media_type,media_url,permalink,caption,timestamp,children{id,media_type,media_url}"
-SHOWS_PART = "Instagram shows a part of what there is: what it no longer shows is kept"
 # Codes of the Graph API's error objects.
 EXPIRED = (102, 190)
 NOT_ALLOWED = (3, 10, *range(200, 300))
@@ -117,7 +116,7 @@ class Instagram(Listing):
     async def pages(self, start: Position, *, known: Callable[[str], bool]) -> AsyncIterator[Page]:
         """Pages of up to 50 posts; a hashtag that can't be had is left out.
 
-        The last page always has a problem: not all is shown, so nothing is gone that is missing.
+        Not all is shown, so nothing is gone that is missing.
 
         Raises:
             StalePositionError: Instagram no longer knows the cursor.
@@ -151,7 +150,8 @@ class Instagram(Listing):
                 records=tuple(record for post in posts for record in self._records(post)),
                 position={} if is_last else {"number": turn.number, "after": turn.after},
                 is_last=is_last,
-                problem=problem or (SHOWS_PART if is_last else None),
+                problem=problem,
+                shows_part=is_last,
             )
 
     async def _page(self, name: str, after: str | None) -> tuple[list[Any], str | None]:

@@ -53,13 +53,15 @@ class Page:
     position is where the next rescrape starts: the watermark less an overlap. `problem` says that
     something of the listing is missing (a page that failed, a total that differs from what was
     seen): the records count, but then nothing unlisted is taken for deleted, and the next rescrape
-    starts from where this one started.
+    starts from where this one started. A last page that `shows_part` ends a listing of what the
+    source shows, which is never all: nothing unlisted is taken for deleted, ever.
     """
 
     records: tuple[Record, ...]
     position: Position
     is_last: bool = False
     problem: str | None = None
+    shows_part: bool = False
     total: int | None = None
 
 

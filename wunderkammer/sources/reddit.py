@@ -115,8 +115,6 @@ class Reddit(Listing):
             num_seen += len(posts)
             problem = "the cursor repeats" if following in seen - {None} else None
             is_last = bool(following is None or problem or any(time < since for time in times[-1:]))
-            if is_last and not since and num_seen >= MOST_SHOWN:
-                problem = problem or f"Reddit shows the newest 1000 posts; {num_seen} were seen"
             after = following
             seen.add(after)
             end: Position = {"since": max(newest - OVERLAP_S, 0) if newest else since}
@@ -126,6 +124,7 @@ class Reddit(Listing):
                 position=end if is_last else here,
                 is_last=is_last,
                 problem=problem,
+                shows_part=is_last and not since and num_seen >= MOST_SHOWN,
             )
 
     async def _page(self, after: str | None) -> tuple[list[dict[str, Any]], str | None]:
