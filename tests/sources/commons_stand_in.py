@@ -5,6 +5,7 @@ are not filtered but namespaces are, and after the limit, as `$wgMiserMode` does
 `generator=search`, `prop=imageinfo` cut into parts, `continue`, and errors inside a 200.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,7 @@ class Thing:
     width: int = 4000
     meta: Any = field(default_factory=lambda: dict(BY_SA))
     hidden: bool = False
+    content: bytes | None = None  # what its URL gives, for its digest
 
     @property
     def ns(self) -> int:
@@ -151,7 +153,7 @@ class CommonsStandIn(StandIn):
             "height": 3000,
             "url": url,
             "descriptionurl": f"https://commons.wikimedia.org/wiki/File:{name}",
-            "sha1": f"{one.pageid:040x}",
+            "sha1": hashlib.sha1(one.content).hexdigest() if one.content else f"{one.pageid:040x}",
             "mime": one.mime,
             "extmetadata": {
                 k: {"value": v, "source": "commons-desc-page"}
