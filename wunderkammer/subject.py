@@ -26,6 +26,7 @@ from wunderkammer.gan.evaluation.params import EvaluateParams
 from wunderkammer.gan.params import TrainParams
 from wunderkammer.gan.settings import KINDS_WITH_W, check_train
 from wunderkammer.params import Params, digest
+from wunderkammer.review.params import ReviewParams
 from wunderkammer.shards.params import ShardParams
 from wunderkammer.sources.params import ScrapeParams
 from wunderkammer.strict_yaml import StrictYamlError, read_mapping
@@ -76,6 +77,7 @@ class SubjectSpec(Params):
     scrape: ScrapeParams
     detect: DetectParams = NoDetector()
     filter: FilterParams
+    review: ReviewParams = ReviewParams()
     dedupe: DedupeParams = PhashParams()
     shard: ShardParams
     train: TrainParams

@@ -37,6 +37,10 @@ class Standing:
             self._of_picture[decision.proposal.sha256].append(decision)
         return True
 
+    def mentions(self, crop_sha256: str, sha256: str) -> bool:
+        """Whether any decision, undone or not, names this crop or its picture."""
+        return crop_sha256 in self._of_crop or sha256 in self._of_picture
+
     def of(self, *, crop_sha256: str, sha256: str, window: Box) -> Decision | None:
         """The decision in force for a crop of the picture `sha256`, or None."""
         about = [d for d in self._of_crop.get(crop_sha256, ()) if d.id not in self._undone]

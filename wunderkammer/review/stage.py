@@ -1,0 +1,283 @@
+"""The stage `reviewed_crops`: the crops that may go on, as persons have decided.
+
+A crop that was corrected is cut anew, kept in a ledger by its window. Nothing here looks at a
+picture that nobody has corrected.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import JsonValue
+
+from wunderkammer.build import StageInputs
+from wunderkammer.crops.centre import TOO_SMALL, size_cut
+from wunderkammer.crops.cuts import MEASURE, Cut
+from wunderkammer.crops.render import RENDERS, RenderSettings, Window, casualty_row, render_row
+from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
+from wunderkammer.ledger_map import map_ledgered
+from wunderkammer.manifests import KEPT, REJECTED, kept, rejections
+from wunderkammer.params import digest
+from wunderkammer.review.crop_table import PROVENANCE, WEIGHTS, WINDOW, CropTable, crop_table
+from wunderkammer.review.decision import ACCEPT, Box, Decision
+from wunderkammer.review.gate import ReviewNeededError, check_sample, sample_rows
+from wunderkammer.review.journal import read_decisions
+from wunderkammer.review.params import ReviewParams
+from wunderkammer.review.standing import Standing
+from wunderkammer.stages import FILTERED_CROPS
+from wunderkammer.storage.ledger import Ledger
+from wunderkammer.storage.versions import Draft, Summary, Versions
+
+log = logging.getLogger(__name__)
+
+STAGE = "reviewed_crops"
+
+# The reasons of a rejection; one of the recipe's own follows a colon.
+BY_PERSON = "rejected_by_person"
+NOT_REVIEWED = "not_reviewed"
+
+# What was decided of a crop: columns beside those of `filtered_crops`.
+REVIEW_COLUMNS = {
+    "review": pa.string(),
+    "review_reason": pa.string(),
+    "reviewer": pa.string(),
+    "reviewed_at": pa.string(),
+    "proposed_by": pa.string(),
+    "in_sample": pa.bool_(),
+}
+UNDECIDED, ACCEPTED, CORRECTED, REJECTED_BY_PERSON = (
+    "undecided",
+    "accepted",
+    "corrected",
+    "rejected",
+)
+
+# What later stages read: the crops, and who has proposed and approved them.
+CONTENT = (
+    "crop_sha256",
+    "phash",
+    "sharpness",
+    *WINDOW,
+    "label",
+    "group",
+    "reviewer",
+    "proposed_by",
+)
+RENDERED = ("sharpness", "brightness", "contrast")
+
+Row = dict[str, Any]
+
+
+def review_crops(inputs: StageInputs) -> Draft:
+    """Build `reviewed_crops` from `filtered_crops`, the decisions and the section `review`.
+
+    Raises:
+        ReviewNeededError: the gate lets nothing pass yet; it says what is missing and what to run.
+    """
+    subject, params = inputs.subject.name, inputs.subject.spec.review
+    start = perf_counter()
+    crops = crop_table(inputs.versions, inputs.upstreams[FILTERED_CROPS.name])
+    standing = Standing(read_decisions(inputs.store, subject), min_same_iou=params.min_same_iou)
+    decisions = [crops.standing(row, standing) for row in range(len(crops))]
+    sample = sample_rows(crops, params)
+    if params.gate == "sample":
+        check_sample(sample, decisions, subject=subject, params=params)
+    decided = perf_counter()
+    manifest = _manifest(inputs, crops, decisions, params=params, sample=sample)
+    passed = kept(manifest)
+    if passed.num_rows == 0:
+        raise ReviewNeededError(_nothing_passed(subject, manifest))
+    files = {
+        "kept.jpg": _sheet(inputs, passed, "approved"),
+        "rejected.jpg": _sheet(inputs, manifest.filter(_is(manifest, REJECTED)), "held back"),
+    }
+    summary = Summary(
+        num_in=manifest.num_rows,
+        num_out=passed.num_rows,
+        rejections=rejections(manifest),
+        timings_s={
+            "decide": round(decided - start, 3),
+            "render": round(perf_counter() - decided, 3),
+        },
+        measures=_measures(manifest),
+    )
+    return Draft(_data_version(passed), summary, manifest, files)
+
+
+def _manifest(
+    inputs: StageInputs,
+    crops: CropTable,
+    decisions: Sequence[Decision | None],
+    *,
+    params: ReviewParams,
+    sample: Sequence[int],
+) -> pa.Table:
+    """The kept rows of `filtered_crops`, with what became of each."""
+    in_sample = set(sample)
+    proposers = crops.column(WEIGHTS)
+    reviews: list[Row] = []
+    for row, decision in enumerate(decisions):
+        review = _review(decision, proposers[row])
+        reviews.append({**review, "in_sample": row in in_sample, **_verdict(review, params)})
+    table = crops.table.drop_columns([name for name in PROVENANCE if crops.has(name)])
+    for name, kind in {**REVIEW_COLUMNS, "decision": pa.string(), "reason": pa.string()}.items():
+        values = pa.array([review[name] for review in reviews], kind)
+        table = _with_column(table, name, values)
+    return _corrected(inputs, table, decisions)
+
+
+def _review(decision: Decision | None, proposed_by: str | None) -> Row:
+    """Values of `REVIEW_COLUMNS`, but for the sample."""
+    if decision is None:
+        nothing = dict.fromkeys(("review_reason", "reviewer", "reviewed_at"))
+        return {"review": UNDECIDED, **nothing, "proposed_by": proposed_by}
+    accepted = CORRECTED if decision.is_corrected else ACCEPTED
+    return {
+        "review": accepted if decision.decision == ACCEPT else REJECTED_BY_PERSON,
+        "review_reason": decision.reason,
+        "reviewer": decision.reviewer,
+        "reviewed_at": decision.time,
+        "proposed_by": proposed_by,
+    }
+
+
+def _verdict(review: Row, params: ReviewParams) -> Row:
+    if review["review"] == REJECTED_BY_PERSON:
+        because = f": {review['review_reason']}" if review["review_reason"] else ""
+        return {"decision": REJECTED, "reason": BY_PERSON + because}
+    if review["review"] == UNDECIDED and params.gate == "all":
+        return {"decision": REJECTED, "reason": NOT_REVIEWED}
+    return {"decision": KEPT, "reason": None}
+
+
+def _corrected(
+    inputs: StageInputs, table: pa.Table, decisions: Sequence[Decision | None]
+) -> pa.Table:
+    """`table` with the crops cut anew whose window a person has moved."""
+    angles = table["angle_deg"].to_pylist()
+    changed = {
+        row: _window(decision, decision.window, angle_deg=angles[row] or 0.0)
+        for row, decision in enumerate(decisions)
+        if decision is not None and decision.window is not None
+    }
+    if not changed:
+        return table
+    limit = size_cut(inputs.subject.spec.filter)
+    renders = _rendered(inputs, [w for w in changed.values() if _side(w) >= limit.limit])
+    places = pa.array(list(changed), pa.int64())
+    new = []
+    for row, window in zip(table.take(places).to_pylist(), changed.values(), strict=True):
+        render = renders.get(window.key)
+        new.append({**row, **_edges(window), **_outcome(window, render, row, limit)})
+    stays = pc.invert(pc.is_in(pa.array(range(len(table)), pa.int64()), value_set=places))
+    unordered = pa.concat_tables(
+        [table.filter(stays), pa.Table.from_pylist(new, schema=table.schema)]
+    )
+    order = [row for row in range(len(table)) if row not in changed] + list(changed)
+    return unordered.take(pc.sort_indices(pa.array(order, pa.int64())))
+
+
+def _edges(window: Window) -> Row:
+    edges = (window.x0, window.y0, window.x1, window.y1)
+    return dict(zip(WINDOW, edges, strict=True))
+
+
+def _outcome(window: Window, render: Row | None, row: Row, limit: Cut) -> Row:
+    """What changes in a row by the render of its corrected window, None for one too small."""
+    if render is None:
+        small = {"reason": TOO_SMALL, "measured": _side(window), "limit": limit.limit}
+        return {**small, "decision": REJECTED, "detail": limit.words}
+    measured = {MEASURE + name: render[name] for name in RENDERED if MEASURE + name in row}
+    content = {name: render[name] for name in ("crop_sha256", "phash", "sharpness")}
+    if render["reason"] is None:
+        return {**content, **measured}
+    return {**content, **measured, "decision": REJECTED, **_why(render)}
+
+
+def _why(render: Row) -> Row:
+    return {name: render[name] for name in ("reason", "detail")}
+
+
+def _window(decision: Decision, box: Box, *, angle_deg: float) -> Window:
+    picture = decision.proposal
+    edges = (round(box.x0), round(box.y0), round(box.x1), round(box.y1))
+    return Window(picture.sha256, picture.width, picture.height, *edges, angle_deg=angle_deg)
+
+
+def _side(window: Window) -> float:
+    return float(min(window.x1 - window.x0, window.y1 - window.y0))
+
+
+def _rendered(inputs: StageInputs, windows: Sequence[Window]) -> dict[str, Row]:
+    """Rows of `RENDERS` by the key of their window."""
+    settings = RenderSettings.of(inputs.subject.spec.filter)
+    home = Versions.home(inputs.subject.name, STAGE)
+    ledger = Ledger(
+        inputs.store, f"{home}/ledger/{settings.digest}", RENDERS, blob_column="crop_sha256"
+    )
+    renders = map_ledgered(
+        ledger,
+        {window.key: window for window in windows},
+        fn=partial(render_row, settings=settings, store=inputs.store),
+        on_casualty=casualty_row,
+        what=f"corrected crops of {inputs.subject.name}",
+        log=log,
+    )
+    return {row["key"]: row for row in renders.to_pylist()}
+
+
+def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    if name in table.column_names:
+        return table.set_column(table.column_names.index(name), name, values)
+    return table.append_column(name, values)
+
+
+def _is(manifest: pa.Table, decision: str) -> pa.ChunkedArray:
+    return pc.equal(manifest["decision"], decision)
+
+
+def _data_version(passed: pa.Table) -> str:
+    content = passed.select(CONTENT).sort_by([(name, "ascending") for name in CONTENT])
+    return digest([content[name].to_pylist() for name in CONTENT])
+
+
+def _measures(manifest: pa.Table) -> dict[str, JsonValue]:
+    """How much was decided, by whom, and the share accepted of what was decided."""
+    counts = Counter(manifest["review"].to_pylist())
+    approved = counts[ACCEPTED] + counts[CORRECTED]
+    decided = approved + counts[REJECTED_BY_PERSON]
+    by = Counter(name for name in manifest["reviewer"].to_pylist() if name is not None)
+    measures: dict[str, JsonValue] = {"reviews": dict(counts), "reviewers": dict(by)}
+    if decided:
+        measures["accept_rate"] = round(approved / decided, 4)
+    return measures
+
+
+def _nothing_passed(subject: str, manifest: pa.Table) -> str:
+    counts = ", ".join(f"{n} {reason}" for reason, n in rejections(manifest).items())
+    return (
+        f"none of the {manifest.num_rows} crops of {subject!r} may go on ({counts}); "
+        f"run: wunderkammer review {subject}"
+    )
+
+
+def _sheet(inputs: StageInputs, rows: pa.Table, words: str) -> bytes:
+    """At most so many crops as a sheet shows, those that a person has seen first."""
+    seen = pc.is_null(rows["reviewer"])
+    order = pc.sort_indices(pa.table({"unseen": seen}), [("unseen", "ascending")])
+    chosen = rows.take(order[:MAX_TILES])
+    tiles = [
+        Tile(inputs.blobs.get(row["crop_sha256"]) if row["crop_sha256"] else None, _caption(row))
+        for row in chosen.to_pylist()
+    ]
+    return contact_sheet(tiles, title=f"{len(tiles)} of {rows.num_rows} {words}")
+
+
+def _caption(row: Row) -> str:
+    by = f"{row['review']} by {row['reviewer']}" if row["reviewer"] else row["review"]
+    return f"{row['review_reason'] or row['id']}\n{by}"
