@@ -1,23 +1,15 @@
-"""The `detect` and `filter` sections: from a picture to the square crop that a GAN learns from."""
+"""The `filter` section: from a picture to the square crop that a GAN learns from."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from wunderkammer.pages.params import PageRegionParams
 from wunderkammer.params import Params
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Rgb = tuple[Channel, Channel, Channel]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class NoDetector(Params):
-    """The subject needs no detector; its chain has no `detections`."""
-
-    kind: Literal["none"] = "none"
-
-
-DetectParams = NoDetector
 
 
 class CropParams(Params):
@@ -88,4 +80,17 @@ class DetectedParams(CropParams):
     max_object_aspect: Annotated[float, Field(ge=1)] | None = None
 
 
-FilterParams = Annotated[WholeParams | SquareParams | DetectedParams, Field(discriminator="kind")]
+class PageParams(PageRegionParams, CropParams):
+    """The page of each scan, or the two of a spread.
+
+    `fit: pad` shows the whole page on a square of the `background`, `crop` the square in its
+    middle, `squash` the page squeezed into a square.
+    """
+
+    kind: Literal["page"]
+    fit: Literal["pad", "crop", "squash"] = "pad"
+
+
+FilterParams = Annotated[
+    WholeParams | SquareParams | DetectedParams | PageParams, Field(discriminator="kind")
+]

@@ -1,6 +1,7 @@
 """From a `filter` section to candidates and the rules that judge them."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,8 @@ from wunderkammer.build import StageInputs
 from wunderkammer.crops.centre import centre_candidates, centre_cuts, size_cut
 from wunderkammer.crops.cuts import MEASURE, Cut
 from wunderkammer.crops.detected import detected_candidates, detected_cuts
-from wunderkammer.crops.params import CentreParams, DetectedParams
+from wunderkammer.crops.params import CentreParams, DetectedParams, PageParams
+from wunderkammer.crops.regions import find_regions, region_candidates
 from wunderkammer.stages import DETECTIONS
 
 
@@ -33,9 +35,25 @@ def propose(inputs: StageInputs, raw: pa.Table) -> Proposals:
             detections, width, height, params=params, classes=_classes(inputs)
         )
         return Proposals(with_sizes(found), [*detected_cuts(params), size_cut(params)])
+    if isinstance(params, PageParams):
+        return _pages(inputs, raw, params)
     assert isinstance(params, CentreParams)
     found = centre_candidates(width, height)
     return Proposals(with_sizes(found), [size_cut(params), *centre_cuts(params)])
+
+
+def _pages(inputs: StageInputs, raw: pa.Table, params: PageParams) -> Proposals:
+    from wunderkammer.crops.pages import MAX_PAGES_A_SCAN, page_cuts, page_finder, place_page
+
+    found = region_candidates(
+        find_regions(inputs, raw, page_finder(params)),
+        _ints(raw["width"]),
+        _ints(raw["height"]),
+        place=partial(place_page, fit=params.fit),
+        nothing_found="no_page",
+        num_most=MAX_PAGES_A_SCAN,
+    )
+    return Proposals(with_sizes(found), [*page_cuts(params), size_cut(params)])
 
 
 def with_sizes(found: pa.Table) -> pa.Table:
