@@ -15,10 +15,15 @@ Digests = dict[str, dict[str, str]]
 
 
 def digests_of(subjects: Mapping[str, Subject]) -> Digests:
-    """The digest of every section of every subject."""
+    """The digest of every section of every subject that is built by itself.
+
+    Of the others no section is observed: what it reads is missing to the automation, which
+    therefore leaves them alone.
+    """
     return {
         name: {section: subject.spec.section_digest(section) for section in SECTIONS}
         for name, subject in subjects.items()
+        if subject.spec.automatic
     }
 
 

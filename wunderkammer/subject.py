@@ -36,7 +36,7 @@ SECTIONS = ("scrape", "detect", "filter", "dedupe", "shard", "train", "video", "
 
 # Kinds that a recipe may name before the code that runs them has landed.
 PLANNED_KINDS: Mapping[str, frozenset[str]] = {
-    "filter": frozenset({"classifier", "detected", "page", "threshold"}),
+    "filter": frozenset({"classifier", "threshold"}),
 }
 
 MAX_SHOWN_CHARS = 80
@@ -71,9 +71,13 @@ class ScheduleParams(Params):
 
 
 class SubjectSpec(Params):
-    """The whole recipe of one subject."""
+    """The whole recipe of one subject.
+
+    One that is not `automatic` waits for a person: `wunderkammer refresh`, or the UI's button.
+    """
 
     description: str = ""
+    automatic: bool = True
     scrape: ScrapeParams
     detect: DetectParams = NoDetector()
     filter: FilterParams

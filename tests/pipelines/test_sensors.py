@@ -90,3 +90,16 @@ def test_a_problem_is_logged_once_and_again_when_it_changes(workplace, instance)
     assert logged(cursor)[0] == []
     workplace.write("corgi", filter={"min_side_px": -1})
     assert "-1 is not allowed" in logged(cursor)[0][0]
+
+
+def test_a_subject_that_waits_for_a_person_has_a_partition_and_nothing_for_the_automation(
+    workplace, instance
+):
+    file = workplace.write("corgi")
+    file.write_text("automatic: false\n" + file.read_text())
+    result = tick(instance)
+    (request,) = result.dynamic_partitions_requests
+    assert request.partition_keys == ["corgi"]
+    assert observed(result) == set()
+    file.write_text(file.read_text().removeprefix("automatic: false\n"))
+    assert observed(tick(instance, result.cursor)) == {("corgi", section) for section in SECTIONS}
