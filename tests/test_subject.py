@@ -80,7 +80,7 @@ REFUSALS = {
         "shard:",
         "sharpen: 3\nshard:",
         "sharpen",
-        ["unknown key", "3", "allowed here: description, scrape, detect, filter"],
+        ["unknown key", "3", "allowed here: description, automatic, scrape, detect, filter"],
     ),
     "an unknown key": (
         "min_side_px: 64",
