@@ -70,11 +70,11 @@ def stream_ledgered(
             pending += rows
             yield [item for (_, item), _ in batch], pa.Table.from_pylist(rows, ledger.schema)
             if len(pending) >= PART_ROWS:
-                _append(ledger, pending)
+                append_lasting(ledger, pending)
                 pending = []
     finally:
         if pending:
-            _append(ledger, pending)
+            append_lasting(ledger, pending)
     ledger.compact()
 
 
@@ -92,10 +92,10 @@ def _compute(
     for batch in track(batches, total=len(todo), what=what, log=log, size=len):
         pending += _rows(batch, on_casualty)
         if len(pending) >= PART_ROWS:
-            yield _append(ledger, pending)
+            yield append_lasting(ledger, pending)
             pending = []
     if pending:
-        yield _append(ledger, pending)
+        yield append_lasting(ledger, pending)
 
 
 def _rows(
@@ -108,8 +108,8 @@ def _rows(
     ]
 
 
-def _append(ledger: Ledger, rows: list[Row]) -> pa.Table:
-    """The rows as a table; all that will hold the next time are in the ledger."""
+def append_lasting(ledger: Ledger, rows: list[Row]) -> pa.Table:
+    """The rows as a table; those that will hold the next time are put into the ledger."""
     table = pa.Table.from_pylist(rows, schema=ledger.schema)
     passes = pc.is_in(table["reason"], value_set=pa.array(TRANSIENT))
     lasting = table.filter(pc.invert(pc.fill_null(passes, False)))

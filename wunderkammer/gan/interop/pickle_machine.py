@@ -78,13 +78,15 @@ class Vocabulary:
 
     `calls`: what REDUCE may call; None is a name that may stand but not be called. `classes`: what
     NEWOBJ may make, without arguments. `complete` answers BUILD, `persistent` BINPERSID; each
-    raises `HostilePickleError` for what it does not know.
+    raises `HostilePickleError` for what it does not know. Keys of dicts are text; with
+    `max_number_key`, whole numbers from 0 up to it may be keys too.
     """
 
     calls: Mapping[Global, Callable[[tuple[Value, ...]], Value] | None]
     classes: Mapping[Global, Callable[[], Value]]
     complete: Callable[[Value, Value], Value] | None = None
     persistent: Callable[[Value], Value] | None = None
+    max_number_key: int = -1
 
 
 def describe(value: Value) -> str:
@@ -222,9 +224,10 @@ class Machine:
             raise self._hostile(f"sets items of {describe(target)}; only of a dict may be")
         if len(items) % 2:
             raise self._damaged("sets a key without a value")
-        # Text alone: its hashes are salted, those of numbers can be made to collide.
+        # The hashes of text are salted, those of large numbers can be made to collide.
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if type(key) is not str:
+            is_number = type(key) is int and 0 <= key <= self._vocabulary.max_number_key
+            if type(key) is not str and not is_number:
                 raise self._hostile(f"{describe(key)} is the key of a dict; only text may be")
             target[key] = value
 
@@ -250,7 +253,7 @@ class Machine:
     def _name(self, module: str, name: str) -> None:
         found = Global(module, name)
         if found not in self._vocabulary.calls and found not in self._vocabulary.classes:
-            raise self._hostile(f"asks for {str(found)[:200]!r}, which no StyleGAN2 needs")
+            raise self._hostile(f"asks for {str(found)[:200]!r}, which no checkpoint of this kind needs")
         self._stack.append(found)
 
     def _reduce(self, _: None) -> None:
