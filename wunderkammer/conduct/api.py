@@ -2,22 +2,26 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from wunderkammer.conduct.errors import FetchError
+from wunderkammer.conduct.hiding import Keys
 from wunderkammer.conduct.requests import Answer, Request
 
 if TYPE_CHECKING:
     from wunderkammer.conduct.network import Network
 
+T = TypeVar("T")
 Query = Mapping[str, str | int | float]
 
 
 class Api:
     """One API of a host.
 
-    `query` and `headers` go with every request; they may hold keys, which are never shown.
+    `query` and `headers` go with every request; they may hold keys, which are never shown, not
+    even where a reply quotes them.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Api:
         self._at_once = at_once
         self._query = dict(query or {})
         self._headers = {"Accept": "application/json", **(headers or {})}
+        self._secrets = (*self._query.values(), *(headers or {}).values())
 
     async def get(
         self,
@@ -52,7 +57,7 @@ class Api:
             FetchError: there is none after all tries; "bad_json" if it is none.
         """
         request = self._request(path, query)
-        return await self._network.ask_for(request, read=lambda answer: _json(answer, check))
+        return await self._ask(request, read=lambda answer: _json(answer, check))
 
     async def post(
         self,
@@ -68,7 +73,8 @@ class Api:
             FetchError: as of `get`.
         """
         request = self._request(path, None, headers=headers, body=urlencode(form).encode())
-        return await self._network.ask_for(request, read=lambda answer: _json(answer, check))
+        secrets = (*form.values(), *(headers or {}).values())
+        return await self._ask(request, *secrets, read=lambda answer: _json(answer, check))
 
     async def read(self, path: str, query: Query | None = None) -> bytes:
         """The bytes of one answer that is no JSON.
@@ -76,7 +82,21 @@ class Api:
         Raises:
             FetchError: there is none after all tries.
         """
-        return (await self._network.ask(self._request(path, query))).content
+        return await self._ask(self._request(path, query), read=lambda answer: answer.content)
+
+    async def _ask(self, request: Request, *secrets: str, read: Callable[[Answer], T]) -> T:
+        keys = Keys((*self._secrets, *secrets))
+
+        def read_hidden(answer: Answer) -> T:
+            return read(replace(answer, content=keys.hide(answer.content)))
+
+        try:
+            return await self._network.ask_for(request, read=read_hidden)
+        except FetchError as error:
+            if not keys.are_in(error.detail):
+                raise
+            hidden = keys.without(error)
+        raise hidden
 
     def _request(
         self,
