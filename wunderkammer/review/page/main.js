@@ -109,7 +109,8 @@ class Review {
       relist: () => this.relist(),
       help: () => byId("help").showModal(),
     };
-    if (command in steps) this.go(this.position + steps[command]);
+    const atTop = command.endsWith("-page");
+    if (command in steps) this.go(this.position + steps[command], { atTop });
     else if (command in actions) actions[command]();
     else if (this.isSingle && this.rows.length) this.single.command(command, isFine);
   }
@@ -131,10 +132,10 @@ class Review {
     this.tellCounts();
   }
 
-  go(position, { silently = false } = {}) {
+  go(position, { silently = false, atTop = false } = {}) {
     this.position = Math.max(0, Math.min(this.rows.length - 1, position));
     this.controls.remember(this.row);
-    this.sheet.select(this.position);
+    this.sheet.select(this.position, atTop);
     if (this.isSingle && !this.rows.length) this.look(false);
     if (this.isSingle) this.single.show(this.row, this.rows.slice(this.position + 1));
     if (!silently && this.isSingle) this.speakRow();
@@ -202,7 +203,7 @@ class Review {
       this.undoable.push(wishes);
     }
     this.speak(`${wishes.length} accepted`);
-    this.go(last + 1, { silently: true });
+    this.go(last + 1, { silently: true, atTop: true });
   }
 
   // Takes back the last decision made in this tab, else the one on the current crop.

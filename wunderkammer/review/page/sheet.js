@@ -28,10 +28,11 @@ export class Sheet {
     this.select(position);
   }
 
-  select(position) {
+  select(position, atTop = false) {
     const before = this.tiles.get(this.position);
     before?.setAttribute("aria-selected", "false");
     this.position = position;
+    if (atTop) this.root.scrollTop = Math.floor(position / this.columns) * this.step;
     this.reveal();
     this.render();
     const tile = this.tiles.get(position);
@@ -70,9 +71,9 @@ export class Sheet {
 
   resized() {
     if (!this.root.clientWidth) return;
-    const before = this.columns;
+    const wasSeen = this.tiles.has(this.position);
     this.measure();
-    if (before !== this.columns) this.reveal();
+    if (wasSeen) this.reveal();
     for (const [position, tile] of this.tiles) this.place(tile, position);
     this.render();
   }
