@@ -151,6 +151,7 @@ class Wire:
         self,
         *chunks: bytes,
         pause_s: float = 0.0,
+        first_pause_s: float | None = None,
         keeps_open: bool = False,
         tls: ssl.SSLContext | None = None,
         address: str = "127.0.0.1",
@@ -158,6 +159,7 @@ class Wire:
         self.chunks = chunks
         self.tls = tls
         self.pause_s = pause_s
+        self.first_pause_s = pause_s if first_pause_s is None else first_pause_s
         self.keeps_open = keeps_open
         self.num_connections = 0
         self.received = b""
@@ -189,20 +191,22 @@ class Wire:
     def talk(self, connection: socket.socket) -> None:
         while received := connection.recv(65536):
             self.received += received
-            for chunk in self.chunks:
+            for number, chunk in enumerate(self.chunks):
                 connection.sendall(chunk)
-                if self.pause_s and self.wait(connection):
+                pause_s = self.pause_s if number else self.first_pause_s
+                if pause_s and has_gone_within(pause_s, connection):
                     return
             if not self.keeps_open:
                 return
 
-    def wait(self, connection: socket.socket) -> bool:
-        """Sleep until the next chunk; true if the other side has gone meanwhile."""
-        connection.settimeout(self.pause_s)
-        try:
-            return connection.recv(1) == b""
-        except TimeoutError:
-            return False
+
+def has_gone_within(pause_s: float, connection: socket.socket) -> bool:
+    """Sleep; true at once if the other side goes meanwhile."""
+    connection.settimeout(pause_s)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
 
 
 @contextmanager

@@ -126,6 +126,21 @@ def test_slow_but_steady_is_fast_enough():
     assert answers == [(200, bytes(16000))]
 
 
+def test_a_server_may_think_as_long_as_it_may_be_silent():
+    chunks = [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n", *[bytes(500)] * 40]
+    with wire(*chunks, pause_s=0.01, first_pause_s=0.2) as server:
+        settings = {"timeout_s": 0.3, "min_kb_per_s": 15.0}
+        assert ask(server.url, ports=(server.port,), **settings) == [(200, bytes(20000))]
+
+
+def test_waiting_for_a_server_costs_nothing():
+    late = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    with wire(b"", late, first_pause_s=0.4, pause_s=0.01) as server:
+        began = time.process_time()
+        assert ask(server.url, ports=(server.port,)) == [(200, b"ok")]
+        assert time.process_time() - began < 0.2
+
+
 def test_a_process_that_is_busy_blames_no_server():
     async def run(port: int) -> int:
         params = conduct(port, timeout_s=0.2)

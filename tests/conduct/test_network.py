@@ -258,6 +258,23 @@ def test_a_run_takes_no_more_bytes_than_its_budget(museum, scratch):
     assert "max_gb=0.00025" in results[-1].detail
 
 
+def test_what_is_under_way_ends_with_the_budget_and_goes_on_with_the_next(museum, scratch):
+    body = bytes(2_000_000)
+
+    def slowly(sink):
+        for start in range(0, len(body), 50_000):
+            sink.write(body[start : start + 50_000])
+            time.sleep(0.04)
+
+    headers = {"ETag": '"one"', "Content-Length": str(len(body))}
+    url = museum.tell("/a", Reply(200, body, headers, send=slowly), Reply(200, body, headers))
+    (error,) = fetch(museum, scratch, url, max_gb=0.0001, timeout_s=0.8)
+    assert isinstance(error, BudgetSpentError)
+    (found,) = fetch(museum, scratch, url)
+    assert found.num_bytes == len(body)
+    assert int(museum.asked[1].headers["Range"].strip("bytes=-")) >= 100_000
+
+
 def test_a_run_ends_in_time_whatever_it_waits_for(museum, scratch):
     museum.replies = {
         "/drip": [Reply(200, b"late", send=lambda sink: time.sleep(0.3))],

@@ -208,17 +208,14 @@ class Client:
 
     def close(self) -> None:
         """Break off what is under way and close all connections."""
-        self.abort(FetchError("closed", "the network is closed", may_pass=True))
+        closed = FetchError("closed", "the network is closed", may_pass=True)
+        for transfer in tuple(self._running):
+            self._break_off(transfer, closed)
         if self._tick is not None:
             self._tick.cancel()
         self._multi.close()
         for transfer in self._free:
             transfer.curl.close()
-
-    def abort(self, problem: FetchError) -> None:
-        """Break off every request that is under way."""
-        for transfer in tuple(self._running):
-            self._break_off(transfer, problem)
 
     def _new_transfer(self) -> Transfer:
         transfer = Transfer(self._loopback_ports)

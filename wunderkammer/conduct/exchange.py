@@ -82,4 +82,3 @@ class Exchange:
         problem = self._stats.overdrawn()
         if problem is not None:
             self._turns.end(problem)
-            self._client.abort(problem)
