@@ -46,7 +46,7 @@ bench: setup ## run the benchmarks
 	@set -e; for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script; done
 
 lock: setup ## resolve pyproject.toml into requirements.lock
-	@printf 'opencv-python ; sys_platform == "never"\n' > $(VENV)/overrides.txt
+	@printf '%s ; sys_platform == "never"\n' opencv-python openvino-telemetry > $(VENV)/overrides.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--overrides $(VENV)/overrides.txt --extra dev pyproject.toml --output-file requirements.lock
 
