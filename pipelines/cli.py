@@ -12,6 +12,7 @@ from rich.table import Table
 
 from pipelines.checkpoint_cli import export_checkpoint, import_checkpoint
 from pipelines.collection_cli import attributions, scrape
+from pipelines.filter_cli import tune
 from pipelines.review_cli import review
 from wunderkammer.gan.evaluation.verdict import memorisation_verdict
 from wunderkammer.scratch import scratch_folder
@@ -117,6 +118,7 @@ def up(
 
 app.command()(scrape)
 app.command()(attributions)
+app.command()(tune)
 app.command()(review)
 app.command()(import_checkpoint)
 app.command()(export_checkpoint)

@@ -8,7 +8,6 @@ from wunderkammer.crops.cuts import Cut, Floats
 from wunderkammer.crops.params import PageParams
 from wunderkammer.crops.regions import Finder
 from wunderkammer.crops.windows import Boxes, Windows, squares_around
-from wunderkammer.pages.regions import page_regions
 from wunderkammer.pages.settings import PageSettings
 
 MAX_PAGES_A_SCAN = 2
@@ -16,6 +15,8 @@ MAX_PAGES_A_SCAN = 2
 
 def page_finder(params: PageParams) -> Finder:
     """What looks for pages."""
+    from wunderkammer.pages.regions import page_regions
+
     settings = PageSettings.of(params)
     return Finder(partial(page_regions, settings=settings), settings.digest, params.background)
 

@@ -1,6 +1,5 @@
-"""From a `filter` section to candidates and the rules that judge them."""
+"""The candidates of each kind of `filter` section."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -9,43 +8,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wunderkammer.build import StageInputs
-from wunderkammer.crops.centre import centre_candidates, centre_cuts, size_cut
-from wunderkammer.crops.cuts import MEASURE, Cut
-from wunderkammer.crops.detected import detected_candidates, detected_cuts
-from wunderkammer.crops.params import CentreParams, DetectedParams, PageParams
+from wunderkammer.crops.centre import centre_candidates
+from wunderkammer.crops.cuts import MEASURE
+from wunderkammer.crops.detected import detected_candidates
+from wunderkammer.crops.params import DetectedParams, PageParams
 from wunderkammer.crops.regions import find_regions, region_candidates
 from wunderkammer.stages import DETECTIONS
 
 
-@dataclass(frozen=True)
-class Proposals:
-    """Candidates of all pictures, and the rules before rendering in the order that they reject."""
-
-    candidates: pa.Table
-    cuts: list[Cut]
-
-
-def propose(inputs: StageInputs, raw: pa.Table) -> Proposals:
+def propose(inputs: StageInputs, raw: pa.Table) -> pa.Table:
     """The candidates of `raw`, the kept pictures of the scrape, by the subject's `filter`."""
     params = inputs.subject.spec.filter
     width, height = _ints(raw["width"]), _ints(raw["height"])
     if isinstance(params, DetectedParams):
-        detections = _detections(inputs, raw)
         found = detected_candidates(
-            detections, width, height, params=params, classes=_classes(inputs)
+            _detections(inputs, raw), width, height, params=params, classes=_classes(inputs)
         )
-        return Proposals(with_sizes(found), [*detected_cuts(params), size_cut(params)])
-    if isinstance(params, PageParams):
-        return _pages(inputs, raw, params)
-    assert isinstance(params, CentreParams)
-    found = centre_candidates(width, height)
-    return Proposals(with_sizes(found), [size_cut(params), *centre_cuts(params)])
+    elif isinstance(params, PageParams):
+        found = _pages(inputs, raw, params)
+    else:
+        found = centre_candidates(width, height)
+    return with_sizes(found)
 
 
-def _pages(inputs: StageInputs, raw: pa.Table, params: PageParams) -> Proposals:
-    from wunderkammer.crops.pages import MAX_PAGES_A_SCAN, page_cuts, page_finder, place_page
+def _pages(inputs: StageInputs, raw: pa.Table, params: PageParams) -> pa.Table:
+    from wunderkammer.crops.pages import MAX_PAGES_A_SCAN, page_finder, place_page
 
-    found = region_candidates(
+    return region_candidates(
         find_regions(inputs, raw, page_finder(params)),
         _ints(raw["width"]),
         _ints(raw["height"]),
@@ -53,7 +42,6 @@ def _pages(inputs: StageInputs, raw: pa.Table, params: PageParams) -> Proposals:
         nothing_found="no_page",
         num_most=MAX_PAGES_A_SCAN,
     )
-    return Proposals(with_sizes(found), [*page_cuts(params), size_cut(params)])
 
 
 def with_sizes(found: pa.Table) -> pa.Table:

@@ -21,6 +21,8 @@ from wunderkammer.crops.cuts import MEASURE, Verdicts, judge
 from wunderkammer.crops.params import CropParams
 from wunderkammer.crops.proposals import propose
 from wunderkammer.crops.render import RENDERS, RenderSettings, Window, casualty_row, render_row
+from wunderkammer.crops.rules import all_cuts, window_cuts
+from wunderkammer.crops.tune import cuts_plot
 from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
 from wunderkammer.ledger_map import map_ledgered
 from wunderkammer.manifests import CROPS, KEPT, RAW, REJECTED, conformed, kept, rejections
@@ -65,8 +67,8 @@ def crop_images(inputs: StageInputs) -> Draft:
     start = perf_counter()
     scraped = inputs.versions.manifest(inputs.upstreams[RAW_SCRAPE.name])
     raw = kept(conformed(scraped, RAW)).sort_by("id")
-    proposals = propose(inputs, raw)
-    found = _with_verdicts(proposals.candidates, judge(proposals.candidates, proposals.cuts))
+    found = propose(inputs, raw)
+    found = _with_verdicts(found, judge(found, window_cuts(params)))
     decided = perf_counter()
     found = _rendered(inputs, raw, found, params=params)
     found = _with_verdicts(found, judge(found, rendered_cuts(params)))
@@ -76,6 +78,7 @@ def crop_images(inputs: StageInputs) -> Draft:
     if crops.num_rows == 0:
         raise NothingKeptError(_nothing_kept(inputs.subject.name, manifest))
     files = {
+        "cuts.png": cuts_plot(manifest, all_cuts(params)),
         "kept.jpg": _kept_sheet(crops, blobs=inputs.blobs),
         "rejected.jpg": _rejected_sheet(manifest, blobs=inputs.blobs),
     }

@@ -1,0 +1,81 @@
+"""The command that shows what each rule of a subject's filter does."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from wunderkammer.crops.params import FilterParams
+from wunderkammer.scratch import scratch_folder
+from wunderkammer.stages import FILTERED_CROPS
+from wunderkammer.storage.blobs import Blobs
+from wunderkammer.storage.store import open_store
+from wunderkammer.storage.versions import Versions
+from wunderkammer.subject import Subject, SubjectError, load_subjects, subjects_folder
+
+
+def tune(
+    subject: Annotated[str, typer.Argument(help="The subject whose filter is looked at.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Try another value: --set min_cover=0.4. Nothing is changed."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The HTML file to write.")] = None,
+) -> None:
+    """Show what each rule of the filter removes, and what lies at its border. Renders nothing."""
+    from wunderkammer.crops.rules import all_cuts
+    from wunderkammer.crops.tune import effects, num_passing, tune_page
+
+    try:
+        recipe = load_subjects(subjects_folder())[subject]
+        params = _changed(recipe, changes or [])
+    except (SubjectError, ValueError, FileNotFoundError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    store = open_store()
+    record = Versions(store).current(subject, FILTERED_CROPS.name)
+    if record is None:
+        remedy = f"run: wunderkammer refresh {subject}"
+        typer.echo(f"filtered_crops of {subject!r} was never built; {remedy}", err=True)
+        raise typer.Exit(1)
+    manifest = Versions(store).manifest(record)
+    cuts = all_cuts(params)
+    table = Table("rule", "limit", "measured", "removes", "removes alone")
+    for effect in effects(manifest, cuts):
+        sign = "at least" if effect.cut.at_least is not None else "at most"
+        table.add_row(
+            f"{effect.cut.reason}: {effect.cut.words}",
+            f"{sign} {effect.cut.limit:g}",
+            *(str(n) for n in (effect.num_measured, effect.num_removed, effect.num_alone)),
+        )
+    Console().print(table)
+    typer.echo(f"{num_passing(manifest, cuts)} of {manifest.num_rows} candidates pass these rules")
+    path = out or scratch_folder(store) / "tune" / f"{subject}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(tune_page(manifest, cuts, subject=subject, blobs=Blobs(store)))
+    typer.echo(f"  {path}")
+
+
+def _changed(subject: Subject, changes: list[str]) -> FilterParams:
+    """The filter section with some settings changed.
+
+    Raises:
+        ValueError: a change is not `name=value`, or the section can't be so.
+    """
+    section: dict[str, Any] = subject.spec.filter.model_dump(mode="json")
+    for change in changes:
+        name, sign, value = change.partition("=")
+        if not sign:
+            raise ValueError(f"--set {change!r} is not allowed: write name=value")
+        section[name] = yaml.safe_load(value)
+    try:
+        adapter: TypeAdapter[FilterParams] = TypeAdapter(FilterParams)
+        return adapter.validate_python(section, strict=False)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        raise ValueError(f"--set {where}: {first['msg']} (given: {first['input']!r})") from error

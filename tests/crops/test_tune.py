@@ -1,0 +1,79 @@
+import io
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from image_samples import blotches, encoded
+from PIL import Image
+from typer.testing import CliRunner
+
+from pipelines.cli import app
+from wunderkammer.crops.cuts import Cut, judge
+from wunderkammer.crops.tune import cuts_plot, effects, num_passing, tune_page
+from wunderkammer.storage.blobs import Blobs
+
+CUTS = [
+    Cut(measure="cover", reason="small", words="a share", at_least=0.5),
+    Cut(measure="shift", reason="off", words="a share", at_most=0.1),
+]
+
+
+def manifest(covers, shifts):
+    table = pa.table({"measure/cover": covers, "measure/shift": shifts})
+    verdicts = judge(table, CUTS)
+    kept = ["kept" if r is None else "rejected" for r in verdicts.reason.to_pylist()]
+    return table.append_column("reason", verdicts.reason).append_column("decision", pa.array(kept))
+
+
+def test_each_cut_is_told_with_what_it_removes_and_what_it_removes_alone():
+    rows = manifest([0.9, 0.4, 0.4, 0.9, None], [0.0, 0.0, 0.3, 0.3, None])
+    by_cover, by_shift = effects(rows, CUTS)
+    assert (by_cover.num_measured, by_cover.num_removed, by_cover.num_alone) == (4, 2, 1)
+    assert (by_shift.num_measured, by_shift.num_removed, by_shift.num_alone) == (4, 2, 1)
+
+
+def test_another_limit_is_a_question_to_the_manifest():
+    rows = manifest([0.9, 0.4, 0.3, 0.9], [0.0, 0.0, 0.0, 0.3])
+    assert num_passing(rows, CUTS) == 1
+    looser = [Cut(measure="cover", reason="small", words="", at_least=0.35), CUTS[1]]
+    assert num_passing(rows, looser) == 2
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.5], [0.1, 0.9, None], [None]])
+def test_a_plot_is_drawn_of_any_values(values):
+    rows = manifest(values, [0.0] * len(values))
+    with Image.open(io.BytesIO(cuts_plot(rows, CUTS))) as picture:
+        assert picture.format == "PNG"
+        assert np.asarray(picture.convert("L")).std() > 1
+
+
+def test_the_page_shows_the_borderline_and_no_stranger_s_markup(scene, monkeypatch):
+    def here(fn, items, *, workers):
+        for item in items:
+            yield [(item, fn(item))]
+
+    monkeypatch.setattr("wunderkammer.ledger_map.guarded_map", here)
+    for number in range(4):
+        scene.add(f"<script>{number}", encoded(blotches(40 + 6 * number, 36, seed=number)))
+    scene.scrape()
+    record = scene.crop(max_aspect=1.3)
+    cuts = [Cut(measure="aspect", reason="long", words="<b>", at_most=1.3)]
+    rows = scene.manifest(record)
+    page = tune_page(rows, cuts, subject="a&b", blobs=Blobs(scene.store))
+    assert "<script>" not in page
+    assert "&lt;b&gt;" in page
+    assert "a&amp;b" in page
+    assert page.count("data:image/jpeg") == 2
+    assert "http" not in page
+    assert "cuts.png" in record.files
+
+
+def test_the_command_tells_what_another_value_would_do(workplace):
+    workplace.write("corgi")
+    never = CliRunner().invoke(app, ["tune", "corgi"])
+    assert never.exit_code == 1
+    assert "refresh corgi" in never.output
+    wrong = CliRunner().invoke(app, ["tune", "corgi", "--set", "max_aspect=zero"])
+    assert wrong.exit_code == 2
+    assert "max_aspect" in wrong.output
+    assert CliRunner().invoke(app, ["tune", "corgi", "--set", "max_aspect"]).exit_code == 2
