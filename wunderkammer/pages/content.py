@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 # left, top, right, bottom; ends excluded.
 Box = tuple[int, int, int, int]
@@ -13,9 +14,12 @@ Box = tuple[int, int, int, int]
 REACH_SHARE = 0.012
 # A block with less ink is dust; a page number of one digit has twice as much.
 DUST_PX = 10
-# A block at the very edge and thinner than this share of the side is a remainder of the border.
-SLIVER_SHARE = 0.02
-EDGE_PX = 3
+# A block at the very edge and thinner than this share of the side is a remainder of the border; one
+# along most of the edge may be twice as wide: it is the shadow of a fold.
+SLIVER_SHARE = 0.03
+BAND_SHARE = 0.06
+MOST = 0.6
+EDGE_PX = 5
 
 
 def sheet_box(sheet_HW: Bools) -> Box:
@@ -28,7 +32,8 @@ def sheet_box(sheet_HW: Bools) -> Box:
     inner_HW = sheet_HW[:, columns]
     top = np.median(inner_HW.argmax(axis=0))
     bottom = sheet_HW.shape[0] - np.median(inner_HW[::-1].argmax(axis=0))
-    return round(left), round(top), round(right), round(bottom)
+    x0, y0 = round(left), round(top)
+    return x0, y0, max(round(right), x0 + 1), max(round(bottom), y0 + 1)
 
 
 def printed_box(ink_HW: Bools) -> Box | None:
@@ -44,14 +49,14 @@ def printed_box(ink_HW: Bools) -> Box | None:
     count, labels_HW, stats, _ = cv2.connectedComponentsWithStats(blocks, connectivity=4)
     num_ink = np.bincount(labels_HW[ink_HW], minlength=count)
     left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
-    right = left + stats[:, cv2.CC_STAT_WIDTH]
-    bottom = top + stats[:, cv2.CC_STAT_HEIGHT]
+    across, down = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]
+    right, bottom = left + across, top + down
     at_side = (left < EDGE_PX) | (right > width - EDGE_PX)
     at_end = (top < EDGE_PX) | (bottom > height - EDGE_PX)
-    sliver = (at_side & (right - left < SLIVER_SHARE * width)) | (
-        at_end & (bottom - top < SLIVER_SHARE * height)
+    is_remainder = (at_side & _is_strip(across / width, down / height)) | (
+        at_end & _is_strip(down / height, across / width)
     )
-    is_print = (num_ink >= DUST_PX) & ~sliver
+    is_print = (num_ink >= DUST_PX) & ~is_remainder
     is_print[0] = False
     if not is_print.any():
         return None
@@ -61,3 +66,7 @@ def printed_box(ink_HW: Bools) -> Box | None:
         int(right[is_print].max()),
         int(bottom[is_print].max()),
     )
+
+
+def _is_strip(thickness: Floats, length: Floats) -> Bools:
+    return (thickness < SLIVER_SHARE) | ((thickness < BAND_SHARE) & (length > MOST))

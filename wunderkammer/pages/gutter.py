@@ -17,14 +17,17 @@ Floats = npt.NDArray[np.float64]
 # The fold of a spread lies in this part of its width.
 BAND = (0.38, 0.62)
 # The fold is looked for in so many stretches of the height, and counts as much as it shows in the
-# weakest quarter of them: an edge within a picture shows in some, a fold in all.
-NUM_STRETCHES = 8
-WEAKEST = 25
+# weakest tenth of them, between paper: an edge within a picture shows in some, a fold in all.
+NUM_STRETCHES = 16
+WEAKEST = 10
 PAPER_PERCENTILE = 80
-MIN_PAPER_SHARE = 0.75
+MIN_PAPER_SHARE = 0.85
+MIN_PAPER_LEVEL = 145
+SHADOW_SHARE = 0.05
 # A fold that is darker than the paper by this share, and inner margins of this share of the width
 # beyond that of a column's gap, count in full.
 FULL_DIP = 0.2
+VISIBLE = 0.25
 COLUMN_GAP = 0.02
 FULL_GAP = 0.08
 # A column of px with less ink than this is empty but for specks.
@@ -40,20 +43,24 @@ class Gutter:
     strength: float
 
 
-def find_gutter(grey_HW: Bytes, ink_HW: Bools, *, paper_grey: int) -> Gutter:
-    """The likeliest gutter of a deskewed sheet; its middle, with strength 0, if nothing shows."""
+def find_gutter(grey_HW: Bytes, ink_HW: Bools, *, paper_grey: int, lines_run_down: bool) -> Gutter:
+    """The likeliest gutter of a deskewed sheet; its middle, with strength 0, if nothing shows.
+
+    Where lines run down, a gap between two of them says nothing.
+    """
     width = grey_HW.shape[1]
     low, high = round(BAND[0] * width), round(BAND[1] * width)
-    nothing = Gutter(width / 2, 0.0)
     if high - low < 8:
-        return nothing
+        return Gutter(width / 2, 0.0)
     fold = _fold(grey_HW, low, high, paper_grey)
-    gap = _gap(ink_HW, low, high)
-    return max(fold, gap, nothing, key=lambda gutter: gutter.strength)
+    gap = Gutter(width / 2, 0.0) if lines_run_down else _gap(ink_HW, low, high)
+    strength = max(fold.strength, gap.strength)
+    # The fold is where the pages meet; the middle of the gap is, if their margins are alike.
+    return Gutter(fold.x if fold.strength >= VISIBLE else gap.x, strength)
 
 
 def _fold(grey_HW: Bytes, low: int, high: int, paper_grey: int) -> Gutter:
-    reach = max(3, grey_HW.shape[1] // 10)
+    reach = max(3, round(SHADOW_SHARE * grey_HW.shape[1]))
     paper_SW = np.stack(
         [
             np.percentile(part_HW, PAPER_PERCENTILE, axis=0)
@@ -66,7 +73,7 @@ def _fold(grey_HW: Bytes, low: int, high: int, paper_grey: int) -> Gutter:
         paper_SW.astype(np.float32), cv2.MORPH_CLOSE, np.ones((1, 2 * reach + 1), np.uint8)
     )
     dip_SW = (beside_SW - paper_SW) / np.maximum(beside_SW, 1)
-    dip_SW[beside_SW < MIN_PAPER_SHARE * paper_grey] = 0
+    dip_SW[beside_SW < max(MIN_PAPER_SHARE * paper_grey, MIN_PAPER_LEVEL)] = 0
     dip_W = np.percentile(dip_SW[:, low:high], WEAKEST, axis=0)
     deepest = float(dip_W.max())
     # Where a shadow is flat, its middle.

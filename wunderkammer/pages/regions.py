@@ -9,7 +9,7 @@ import numpy.typing as npt
 from wunderkammer.crops.region import Region
 from wunderkammer.pages.content import Box, printed_box, sheet_box
 from wunderkammer.pages.gutter import Gutter, find_gutter
-from wunderkammer.pages.look import Look, look_at
+from wunderkammer.pages.look import BRIGHT, Look, look_at
 from wunderkammer.pages.settings import PageSettings
 from wunderkammer.pages.sheet import find_sheet
 from wunderkammer.pages.skew import Skew, find_skew
@@ -25,6 +25,7 @@ MIN_SKEW_CONTRAST = 4.0
 MIN_SKEW_DEG = 0.1
 # Two upright pages side by side are wider than high by this much; one is not.
 MIN_SPREAD_ASPECT = 1.15
+EDGE_PX = 5
 MIN_GUTTER = 0.5
 # Of a page, once the print is painted over: paper is at least so bright, and at most so coloured.
 MIN_PAPER_LEVEL = 140
@@ -86,11 +87,18 @@ class _Page:
 
 
 def _find_page(look: Look, sheet_HW: Bools, settings: PageSettings) -> _Page:
-    ink_HW = look.ink_HW & sheet_HW
+    ink_HW = look.ink_HW & _without_edge(sheet_HW)
     skew = find_skew(ink_HW, max_deg=settings.max_skew_deg)
     angle_deg = skew.angle_deg if settings.deskew and _is_certain(skew) else 0.0
     box = sheet_box(turned_mask(sheet_HW, angle_deg))
     return _Page(skew, angle_deg, box, turned_mask(ink_HW, angle_deg))
+
+
+def _without_edge(sheet_HW: Bools) -> Bools:
+    """The sheet without the px at which it and what lies beyond are mixed; the frame is no edge."""
+    kernel = np.ones((EDGE_PX, EDGE_PX), np.uint8)
+    inner = cv2.erode(sheet_HW.astype(np.uint8), kernel, borderValue=1)
+    return np.asarray(inner, np.bool_)
 
 
 def _is_certain(skew: Skew) -> bool:
@@ -108,7 +116,12 @@ def _find_gutter(look: Look, page: _Page) -> Gutter:
         return Gutter((left + right) / 2, 0.0)
     inside = np.s_[top:bottom, left:right]
     grey_HW = turned(look.grey_HW, page.angle_deg, fill=(look.paper_grey,))
-    found = find_gutter(grey_HW[inside], page.ink_HW[inside], paper_grey=look.paper_grey)
+    found = find_gutter(
+        grey_HW[inside],
+        page.ink_HW[inside],
+        paper_grey=look.paper_grey,
+        lines_run_down=page.skew.sideways > 1,
+    )
     return Gutter(left + found.x, found.strength)
 
 
@@ -139,7 +152,7 @@ def _region(
         angle_deg=page.angle_deg,
         measures={
             "ink_share": float(page.ink_HW[inside].mean()),
-            "cover_score": _cover_score(rgb_HWC),
+            "cover_score": _cover_score(rgb_HWC, look.paper_grey),
             "skew_deg": page.skew.angle_deg,
             "skew_error_deg": page.skew.error_deg,
             "skew_contrast": page.skew.contrast,
@@ -148,7 +161,9 @@ def _region(
             "page": float(number),
             **_shares("margin", _beside(printed, (0, 0, right - left, bottom - top))),
             **_shares("border", _beside(page.box, (0, 0, width, height))),
-            **dict(zip(("paper_red", "paper_green", "paper_blue"), look.paper_rgb, strict=True)),
+            "paper_red": float(look.paper_rgb[0]),
+            "paper_green": float(look.paper_rgb[1]),
+            "paper_blue": float(look.paper_rgb[2]),
         },
     )
 
@@ -189,11 +204,13 @@ def _shares(name: str, shares: tuple[float, float, float, float]) -> dict[str, f
     return {f"{name}_{side}": share for side, share in zip(sides, shares, strict=True)}
 
 
-def _cover_score(rgb_HWC: Bytes) -> float:
+def _cover_score(rgb_HWC: Bytes, paper_grey: int) -> float:
     """The share of a page that is not paper once its print is painted over."""
     # The print's strokes are thinner than this, so the paper around grows over them.
     stroke = max(3, round(STROKE_SHARE * max(rgb_HWC.shape)))
-    grown_HWC = cv2.dilate(rgb_HWC, np.ones((stroke, stroke), np.uint8))[::COVER_STEP, ::COVER_STEP]
+    grow = cv2.MORPH_DILATE if paper_grey >= BRIGHT else cv2.MORPH_ERODE
+    grown_HWC = cv2.morphologyEx(rgb_HWC, grow, np.ones((stroke, stroke), np.uint8))
+    grown_HWC = grown_HWC[::COVER_STEP, ::COVER_STEP]
     level_HW = cv2.cvtColor(grown_HWC, cv2.COLOR_RGB2GRAY)
     chroma_HW = grown_HWC.max(axis=2) - grown_HWC.min(axis=2)
     is_paper = (level_HW >= MIN_PAPER_LEVEL) & (chroma_HW <= MAX_PAPER_CHROMA)

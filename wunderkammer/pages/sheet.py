@@ -19,6 +19,8 @@ MIN_BORDER_CONTRAST = 60
 # A border is smooth and as dark everywhere: the mean distance of its levels from their median.
 MAX_BORDER_SPREAD = 15.0
 MIN_RECTANGULARITY = 0.95
+MIN_FILLED = 0.93
+MIN_PART = 0.1
 # What is left of the scan, of its area and of each side.
 MIN_SHEET_AREA = 0.35
 MAX_BORDER_SHARE = 0.35
@@ -66,29 +68,35 @@ def _touching_the_frame(dark_HW: Bytes) -> Bools:
 
 
 def _rectangle(rest_HW: Bools) -> Bools | None:
-    """The largest part of what is no border as a rectangle, or None if it is none."""
+    """What is no border as a convex area, or None if that is no rectangle.
+
+    It may be in parts: a deep fold is as dark as the border.
+    """
     _, labels_HW, stats, _ = cv2.connectedComponentsWithStats(rest_HW.astype(np.uint8))
-    if len(stats) < 2:
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    if not areas.size:
         return None
-    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    left, top, width, height, _ = stats[largest]
+    large = np.flatnonzero(areas >= MIN_PART * areas.max()) + 1
+    parts_HW = np.isin(labels_HW, large)
+    contours, _ = cv2.findContours(
+        parts_HW.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    hull = cv2.convexHull(np.concatenate(contours))
+    left, top, width, height = cv2.boundingRect(hull)
     sizes = (rest_HW.shape[1], rest_HW.shape[0])
     losses = (left, top, sizes[0] - left - width, sizes[1] - top - height)
     if max(loss / size for loss, size in zip(losses, sizes * 2, strict=True)) > MAX_BORDER_SHARE:
         return None
-    contours, _ = cv2.findContours(
-        (labels_HW == largest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
-    outline = max(contours, key=cv2.contourArea)
-    corners = cv2.boxPoints(cv2.minAreaRect(outline))
-    rectangle = np.zeros(rest_HW.shape, np.uint8)
-    cv2.fillConvexPoly(rectangle, np.rint(corners).astype(np.int32), 1)
+    sheet = np.zeros(rest_HW.shape, np.uint8)
+    cv2.fillConvexPoly(sheet, hull, 1)
     filled = np.zeros(rest_HW.shape, np.uint8)
-    cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
-    area = int(rectangle.sum())
-    if area < MIN_SHEET_AREA * rest_HW.size or filled.sum() < MIN_RECTANGULARITY * area:
-        return None
-    return np.asarray(filled & rectangle, np.bool_)
+    cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
+    area = float(sheet.sum())
+    (_, (long, short), _) = cv2.minAreaRect(hull)
+    is_rectangle = area >= MIN_RECTANGULARITY * (long + 1) * (short + 1)
+    is_full = float(filled.sum()) >= MIN_FILLED * area
+    is_large = area >= MIN_SHEET_AREA * rest_HW.size
+    return np.asarray(sheet, np.bool_) if is_rectangle and is_full and is_large else None
 
 
 def _is_smooth(levels: npt.NDArray[np.uint8]) -> bool:

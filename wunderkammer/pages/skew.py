@@ -5,11 +5,12 @@ and orientation", SPIE 2422, 1995): among all shears of the ink, the one that st
 upright has the row sums that differ most from row to row.
 
 The ink is summed in vertical strips once, and the sums are moved in the frequency domain, exact to
-a fraction of a pixel. With strip s at the distance d_s from the middle and its row sums F_s(k),
+a fraction of a pixel. With strip s at the distance d_s from the middle,
 
-    score(a) = sum_k |1 - exp(-2 pi i k / N)|^2 |sum_s F_s(k) exp(2 pi i k d_s a / N)|^2
+    score(a) = sum_k |sum_s F_s(k) exp(2 pi i k d_s a / N)|^2
 
-which by Parseval's theorem is the squared difference of neighbouring row sums for the slope a.
+where F_s are the frequencies of the differences of neighbouring row sums, is by Parseval's theorem
+the squared sum of these differences for the slope a.
 """
 
 from dataclasses import dataclass
@@ -103,14 +104,14 @@ def _scores(ink_HW: Bools, *, step_deg: float, num: int) -> Floats:
     sums_SH = cv2.resize(used_HW, (num_strips, height), interpolation=cv2.INTER_AREA).T
     size = cv2.getOptimalDFTSize(height + int(width * num * step) + 1)
     frequencies = np.arange(int(np.ceil(size / MAX_PERIOD_PX)), int(size / MIN_PERIOD_PX) + 1)
-    spectra_SK = np.fft.rfft(sums_SH, size)[:, frequencies]
-    weight_K = 4 * np.sin(np.pi * frequencies / size) ** 2
+    # Differences first: the frame, where ink ends because the scan does, is no line.
+    spectra_SK = np.fft.rfft(np.diff(sums_SH), size)[:, frequencies]
     middle_S = STRIP_PX * (np.arange(num_strips) - (num_strips - 1) / 2)
     turn_SK = np.exp(2j * np.pi * step / size * np.outer(middle_S, frequencies))
     shifted_SK = spectra_SK * turn_SK ** (-num)
     scores_A = np.empty(2 * num + 1)
     for i in range(2 * num + 1):
-        scores_A[i] = weight_K @ np.abs(shifted_SK.sum(axis=0)) ** 2
+        scores_A[i] = (np.abs(shifted_SK.sum(axis=0)) ** 2).sum()
         shifted_SK *= turn_SK
     return scores_A
 
