@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import json
+import secrets
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +11,8 @@ from PIL import Image, ImageDraw
 
 from wunderkammer.manifests import CROPS, RAW
 from wunderkammer.review.params import ReviewParams
-from wunderkammer.review.session import Session
+from wunderkammer.review.session import Session, Wishes
 from wunderkammer.storage.blobs import Blobs
-from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Draft, Record, Summary, Versions
 
 SUBJECT = "cat"
@@ -36,7 +37,7 @@ def picture(number, size=(WIDTH, HEIGHT)):
     return sink.getvalue()
 
 
-def record(stage, data_version):
+def record(stage, data_version, upstreams):
     return Record(
         subject=SUBJECT,
         stage=stage,
@@ -45,16 +46,17 @@ def record(stage, data_version):
         fingerprint=sha(stage + data_version),
         code_version="1",
         sections={},
-        upstreams={},
+        upstreams=upstreams,
         files=(),
         summary=Summary(),
         created_at="2026-01-01T00:00:00+00:00",
     )
 
 
-def publish(store, stage, table):
+def publish(store, stage, table, *upstreams):
     draft = Draft(sha(str(table.to_pylist())), Summary(), table)
-    return Versions(store).commit(record(stage, draft.data_version), draft)
+    names = {upstream.stage: upstream.data_version for upstream in upstreams}
+    return Versions(store).commit(record(stage, draft.data_version, names), draft)
 
 
 def fill(store, num_crops, *, with_pictures=True, with_objects=True, **changes):
@@ -78,6 +80,7 @@ def fill(store, num_crops, *, with_pictures=True, with_objects=True, **changes):
         crops.append(
             {
                 "id": f"cat-{number:05}",
+                "picture_id": f"cat-{number:05}",
                 "sha256": sha256,
                 # The picture stands for the crop: what is cut is for another stage to test.
                 "crop_sha256": sha256 if with_pictures else sha(f"crop {number}"),
@@ -90,10 +93,12 @@ def fill(store, num_crops, *, with_pictures=True, with_objects=True, **changes):
                 "phash": number,
                 "sharpness": float((number * 37) % 101),
                 "label": ("tabby", "siamese")[number % 2],
+                "source": raw[-1]["source"],
+                "licence": raw[-1]["licence"],
                 "decision": "kept",
             }
         )
-    publish(store, "raw_scrape", pa.Table.from_pylist(raw, schema=RAW))
+    scraped = publish(store, "raw_scrape", pa.Table.from_pylist(raw, schema=RAW))
     table = pa.Table.from_pylist(crops, schema=CROPS)
     if with_objects:
         changes = {**objects(num_crops), **changes}
@@ -103,7 +108,7 @@ def fill(store, num_crops, *, with_pictures=True, with_objects=True, **changes):
             table = table.append_column(name, pa.array(values))
         else:
             table = table.set_column(place, name, pa.array(values, table[name].type))
-    return publish(store, "filtered_crops", table)
+    return publish(store, "filtered_crops", table, scraped)
 
 
 def objects(num_crops):
@@ -120,10 +125,15 @@ def objects(num_crops):
 
 
 def session(store, *, reviewer="ann", **params):
-    return Session(
-        store, SUBJECT, params=ReviewParams(**params), min_side_px=20, reviewer=reviewer
-    )
+    return Session(store, SUBJECT, params=ReviewParams(**params), min_side_px=20, reviewer=reviewer)
 
 
-def new_store(folder):
-    return Store(str(folder))
+def wish(row, decision="accept", **changes):
+    return {"id": secrets.token_hex(16), "row": row, "decision": decision, **changes}
+
+
+def decide(session, *wishes, since=0):
+    """What the page would send, and the answer."""
+    version = session.deck().crops.version
+    body = {"version": version, "since": since, "decisions": wishes}
+    return session.decide(Wishes.model_validate_json(json.dumps(body)))
