@@ -4,7 +4,6 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
