@@ -8,7 +8,7 @@ from resources.warehouse import Warehouse
 from wunderkammer.stages import DETECTIONS
 
 
-@stage_asset(DETECTIONS, group="collection", kinds={"parquet"})
+@stage_asset(DETECTIONS, group="collection", kinds={"parquet", "jpeg"})
 def detections(
     context: dg.AssetExecutionContext,
     config: Rebuild,
@@ -19,12 +19,12 @@ def detections(
 
     Stored apart from the crops, so that another filter threshold never runs the detector again.
     """
-    from wunderkammer.images.detections import no_detections
+    from wunderkammer.detect.stage import detect_images
 
     return materialize_stage(
         context,
         DETECTIONS,
-        no_detections,
+        detect_images,
         subject_files=subject_files,
         warehouse=warehouse,
         force=config.force,

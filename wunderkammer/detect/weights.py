@@ -1,0 +1,96 @@
+"""Where the weights of a recipe lie on this machine. Nothing is ever fetched."""
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from wunderkammer.build import StageInputs
+from wunderkammer.detect.detector_file import Detector, parse_detector, read_detector
+from wunderkammer.detect.errors import (
+    DetectorFileError,
+    UnknownClassError,
+    WeightsNotFoundError,
+)
+from wunderkammer.detect.params import YoloParams
+from wunderkammer.storage.store import DEFAULT_DATA
+from wunderkammer.subject import Subject
+
+# The word for the detector that was trained for the subject, the stage, the file of its version.
+TRAINED = "trained"
+TRAINED_STAGE = "trained_detector"
+TRAINED_FILE = "detector.safetensors"
+
+RELEASES = "https://github.com/ultralytics/assets/releases"
+
+
+def weights_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder that `WUNDERKAMMER_WEIGHTS` names, else `data/weights`."""
+    named = environ.get("WUNDERKAMMER_WEIGHTS")
+    return Path(named).expanduser() if named else DEFAULT_DATA / "weights"
+
+
+def find_weights(params: YoloParams, *, subject: Subject) -> Path:
+    """The file of weights that the section `detect` of a subject names.
+
+    Raises:
+        WeightsNotFoundError: there is none; it says where it was looked for, and what to do.
+    """
+    beside = subject.resolve(params.weights)
+    places = [beside]
+    is_bare_name = Path(params.weights).name == params.weights
+    if is_bare_name:
+        places.append(weights_folder() / params.weights)
+    for place in places:
+        if place.is_file():
+            return place
+    looked = " and ".join(str(place) for place in places)
+    if is_bare_name:
+        remedy = (
+            f"put the file to {places[-1]} (weights by ultralytics: {RELEASES}; they are never "
+            f"downloaded by themselves), or name another folder in WUNDERKAMMER_WEIGHTS"
+        )
+    else:
+        remedy = "correct the path, which starts at the subject file"
+    raise WeightsNotFoundError(
+        f"detect.weights={params.weights!r} of {subject.name!r}: there is no file {looked}; "
+        f"{remedy}"
+    )
+
+
+def load_detector(params: YoloParams, *, inputs: StageInputs) -> Detector:
+    """The detector that the section `detect` names, which knows the classes that it asks for.
+
+    Raises:
+        WeightsNotFoundError: there is no such file, or no detector was trained yet.
+        DetectorFileError: the file is damaged, hostile, not the pinned one, or of another kind.
+        UnknownClassError: it has no such class.
+    """
+    if params.weights == TRAINED:
+        detector = _trained(inputs)
+    else:
+        detector = read_detector(find_weights(params, subject=inputs.subject))
+    if params.sha256 not in (None, detector.sha256):
+        raise DetectorFileError(
+            f"detect.weights={params.weights!r} has the SHA-256 {detector.sha256}, not "
+            f"detect.sha256={params.sha256}; get the file again, or drop the pin"
+        )
+    unknown = [name for name in params.classes if name not in detector.names]
+    if unknown:
+        meant = get_close_matches(unknown[0], detector.names, n=1)
+        hint = f"; did you mean {meant[0]!r}?" if meant else ""
+        raise UnknownClassError(
+            f"detect.classes={unknown} of {inputs.subject.name!r}: {params.weights} has no such "
+            f"class{hint} (it has: {', '.join(detector.names)})"
+        )
+    return detector
+
+
+def _trained(inputs: StageInputs) -> Detector:
+    record = inputs.versions.current(inputs.subject.name, TRAINED_STAGE)
+    if record is None:
+        raise WeightsNotFoundError(
+            f"detect.weights={TRAINED!r} of {inputs.subject.name!r}: no detector was trained yet; "
+            f"materialize {TRAINED_STAGE} first, or name a file of weights"
+        )
+    return parse_detector(inputs.versions.read(record, TRAINED_FILE))
