@@ -128,7 +128,7 @@ def test_slow_but_steady_is_fast_enough():
 
 def test_a_server_may_think_as_long_as_it_may_be_silent():
     chunks = [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n", *[bytes(500)] * 40]
-    with wire(*chunks, pause_s=0.01, first_pause_s=0.2) as server:
+    with wire(*chunks, pause_s=0.01, first_pause_s=0.25) as server:
         settings = {"timeout_s": 0.3, "min_kb_per_s": 15.0}
         assert ask(server.url, ports=(server.port,), **settings) == [(200, bytes(20000))]
 

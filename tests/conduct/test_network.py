@@ -216,6 +216,23 @@ def test_a_host_that_fails_and_fails_is_given_up(museum, scratch):
     assert 7 <= len(museum.asked) <= 8
 
 
+def test_a_host_that_talks_nonsense_is_given_up(scratch):
+    with wire(b"hello?\r\n\r\n") as server:
+        urls = [f"{server.url}/{number}" for number in range(12)]
+        settings = {"max_failures_in_a_row": 2, "rest_s": 0.01, "max_connections": 1}
+        results = fetch(server.port, scratch, *urls, **settings)
+        assert [error.reason for error in results] == [
+            *["bad_response"] * 5,
+            *["host_given_up"] * 7,
+        ]
+
+
+def test_a_host_is_not_left_alone_for_what_it_lacks(museum, scratch):
+    url = museum.tell("/a", status(404, Retry_After="1"))
+    fetch(museum, scratch, url, museum.url + "/b", max_connections=1)
+    assert museum.asked[1].at - museum.asked[0].at < 0.2
+
+
 def test_nobody_waits_for_a_host_that_is_given_up(museum, scratch, monkeypatch):
     museum.fault = lambda _: "500"
     settings = {"max_failures_in_a_row": 1, "rest_s": 0.01}

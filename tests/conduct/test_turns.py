@@ -195,6 +195,18 @@ def test_after_a_rest_a_single_request_finds_out_whether_the_host_is_well(pace):
     assert len({id(error) for error in results[3:]}) == 3
 
 
+def test_what_was_under_way_when_a_rest_began_does_not_lengthen_it(pace):
+    async def do(crowd):
+        asked = (crowd.ask("a:80", failed=True, takes_s=0.01) for _ in range(4))
+        await asyncio.gather(*asked)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await crowd.ask("a:80")
+        return loop.time() - began
+
+    assert with_crowd(pace, do, max_failures_in_a_row=1, rest_s=0.2) < 0.4
+
+
 def test_a_success_makes_a_host_well_again(pace):
     async def do(crowd):
         for _ in range(4):
