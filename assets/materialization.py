@@ -35,7 +35,7 @@ def stage_asset(
     stage: Stage, *, group: str, kinds: set[str], pool: str | None = None
 ) -> Callable[[Compute], dg.AssetsDefinition]:
     """`@dg.asset` with what follows from the stage: dependencies, code version, automation."""
-    sections = [section_key(name) for name in stage.sections]
+    sections = [section_key(name) for name in (*stage.sections, *stage.externals)]
     return dg.asset(
         name=stage.name,
         deps=[*sections, *(dg.AssetKey(name) for name in stage.upstreams)],

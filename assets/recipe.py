@@ -1,4 +1,4 @@
-"""The sections of the subject files as observable assets, `config/<section>`.
+"""The sections of the subject files as observable assets, `config/<section>`, and the decisions.
 
 Each holds one data version a subject; the sensor `subject_files` reports it when it changes.
 """
@@ -9,6 +9,8 @@ import dagster as dg
 
 from pipelines.partitions import SUBJECTS
 from resources.subjects import SubjectFiles
+from resources.warehouse import Warehouse
+from wunderkammer.externals import DECISIONS, external_version
 from wunderkammer.subject import SECTIONS
 
 
@@ -39,11 +41,29 @@ def _observable(section: str) -> dg.SourceAsset:
     return observe
 
 
+def _decisions() -> dg.SourceAsset:
+    @dg.observable_source_asset(
+        key=section_key(DECISIONS),
+        partitions_def=SUBJECTS,
+        group_name="config",
+        description="What persons have decided on the page of `wunderkammer review`.",
+    )
+    def observe(
+        context: dg.AssetExecutionContext, warehouse: Warehouse
+    ) -> dg.DataVersionsByPartition:
+        store = warehouse.open()
+        return dg.DataVersionsByPartition(
+            {name: external_version(store, name, DECISIONS) for name in context.partition_keys}
+        )
+
+    return observe
+
+
 def _observables() -> list[dg.SourceAsset]:
     with warnings.catch_warnings():
         # Only an observable asset has versions a partition; a plain AssetSpec's are ignored.
         warnings.filterwarnings("ignore", "Function `observable_source_asset` is currently in beta")
-        return [_observable(section) for section in SECTIONS]
+        return [*(_observable(section) for section in SECTIONS), _decisions()]
 
 
 SECTION_ASSETS = _observables()

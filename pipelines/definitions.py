@@ -10,6 +10,7 @@ from assets.filtered_crops import filtered_crops
 from assets.interpolation_video import interpolation_video
 from assets.raw_scrape import raw_scrape
 from assets.recipe import SECTION_ASSETS
+from assets.reviewed_crops import reviewed_crops
 from assets.trained_checkpoint import trained_checkpoint
 from pipelines.automation import AUTOMATION
 from pipelines.console import console
@@ -26,6 +27,7 @@ defs = dg.Definitions(
         raw_scrape,
         detections,
         filtered_crops,
+        reviewed_crops,
         deduped_shards,
         trained_checkpoint,
         interpolation_video,

@@ -9,22 +9,38 @@ import dagster as dg
 from assets.recipe import section_key
 from pipelines.partitions import SUBJECTS
 from resources.subjects import SubjectFiles
+from resources.warehouse import Warehouse
+from wunderkammer.externals import DECISIONS
+from wunderkammer.review.journal import decisions_version
+from wunderkammer.storage.store import Store
 from wunderkammer.subject import SECTIONS, Subject, SubjectFolder
 
 Digests = dict[str, dict[str, str]]
 
 
-def digests_of(subjects: Mapping[str, Subject]) -> Digests:
-    """The digest of every section of every subject that is built by itself.
+# Who is still deciding should not set off a training at every key.
+QUIET_S = 60.0
+
+
+def digests_of(subjects: Mapping[str, Subject], store: Store) -> Digests:
+    """The digest of every section of every subject that is built by itself, and of its decisions.
 
     Of the others no section is observed: what it reads is missing to the automation, which
     therefore leaves them alone.
     """
     return {
-        name: {section: subject.spec.section_digest(section) for section in SECTIONS}
+        name: {
+            **{section: subject.spec.section_digest(section) for section in SECTIONS},
+            **_decisions(name, store),
+        }
         for name, subject in subjects.items()
         if subject.spec.automatic
     }
+
+
+def _decisions(subject: str, store: Store) -> dict[str, str]:
+    version = decisions_version(store, subject, quiet_s=QUIET_S)
+    return {} if version is None else {DECISIONS: version}
 
 
 def observations(seen: Digests, present: Digests) -> Iterator[dg.AssetObservation]:
@@ -37,6 +53,14 @@ def observations(seen: Digests, present: Digests) -> Iterator[dg.AssetObservatio
                     partition=subject,
                     tags={"dagster/data_version": digest},
                 )
+
+
+def _with_unseen(seen: Digests, present: Digests) -> Digests:
+    """`present`, with the last version of decisions that somebody is just adding to."""
+    return {
+        name: {**{k: v for k, v in seen.get(name, {}).items() if k == DECISIONS}, **digests}
+        for name, digests in present.items()
+    }
 
 
 def partition_changes(folder: SubjectFolder, known: set[str]) -> tuple[list[str], list[str]]:
@@ -54,13 +78,14 @@ def sync_subjects(instance: dg.DagsterInstance, folder: SubjectFolder) -> None:
         instance.add_dynamic_partitions(str(SUBJECTS.name), added)
     for name in dropped:
         instance.delete_dynamic_partition(str(SUBJECTS.name), name)
-    for event in observations(_observed(instance, folder), digests_of(folder.subjects)):
+    present = digests_of(folder.subjects, Warehouse().open())
+    for event in observations(_observed(instance, folder), present):
         instance.report_runless_asset_event(event)
 
 
 def _observed(instance: dg.DagsterInstance, folder: SubjectFolder) -> Digests:
     seen: Digests = {name: {} for name in folder.subjects}
-    for section in SECTIONS:
+    for section in (*SECTIONS, DECISIONS):
         for name in folder.subjects:
             records = instance.fetch_observations(
                 dg.AssetRecordsFilter(asset_key=section_key(section), asset_partitions=[name]),
@@ -79,7 +104,7 @@ def _observed(instance: dg.DagsterInstance, folder: SubjectFolder) -> Digests:
     description="Follows the folder of subject files: partitions, and versions of their sections.",
 )
 def subject_files_sensor(
-    context: dg.SensorEvaluationContext, subject_files: SubjectFiles
+    context: dg.SensorEvaluationContext, subject_files: SubjectFiles, warehouse: Warehouse
 ) -> dg.SensorResult:
     """Add and drop partitions, observe changed sections, log once what is wrong with a file."""
     folder = subject_files.load()
@@ -91,7 +116,7 @@ def subject_files_sensor(
     known = set(context.instance.get_dynamic_partitions(str(SUBJECTS.name)))
     added, dropped = partition_changes(folder, known)
     seen: Digests = cursor.get("digests", {})
-    present = digests_of(folder.subjects)
+    present = _with_unseen(seen, digests_of(folder.subjects, warehouse.open()))
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if added:
         requests.append(SUBJECTS.build_add_request(added))

@@ -4,8 +4,10 @@ from hypothesis import strategies as st
 from recipes import subject, with_detector
 
 from wunderkammer.stages import (
+    DEDUPED_SHARDS,
     DETECTIONS,
     FILTERED_CROPS,
+    REVIEWED_CROPS,
     STAGES,
     Stage,
     chain,
@@ -23,11 +25,13 @@ CHANGES = {
     "video": {"video__fps": 60},
     "evaluate": {"evaluate__seed": 7},
 }
-VERSIONS = {stage.name: f"version of {stage.name}" for stage in STAGES}
+VERSIONS = {stage.name: f"version of {stage.name}" for stage in STAGES} | {"decisions": "none"}
+# Those of a subject without a detector and without a gate.
+PLAIN = tuple(stage for stage in STAGES if stage not in (DETECTIONS, REVIEWED_CROPS))
 
 
 def prints(spec, versions=VERSIONS):
-    return {stage.name: fingerprint(stage, spec, versions) for stage in STAGES}
+    return {stage.name: fingerprint(stage, spec, versions) for stage in chain(spec)}
 
 
 def differing(one, other):
@@ -41,37 +45,47 @@ def test_a_stage_reads_only_stages_before_it():
         assert set(stage.upstreams) <= set(names[:position])
 
 
-def test_each_section_belongs_to_exactly_one_stage():
+def test_each_section_is_read_by_one_stage_but_a_correction_is_rendered_as_the_filter_says():
     owned = [section for stage in STAGES for section in stage.sections]
-    assert sorted(owned) == sorted(SECTIONS)
+    assert sorted(owned) == sorted([*SECTIONS, "filter"])
+    assert "filter" in REVIEWED_CROPS.sections
 
 
-def test_a_subject_without_a_detector_has_no_detections():
+def test_a_subject_without_a_detector_or_a_gate_has_neither_stage():
     spec = subject().spec
-    assert chain(spec) == tuple(stage for stage in STAGES if stage != DETECTIONS)
+    assert chain(spec) == PLAIN
+    assert upstreams_of(DEDUPED_SHARDS, spec) == ("filtered_crops",)
     assert upstreams_of(FILTERED_CROPS, spec) == ("raw_scrape",)
 
 
 def test_a_subject_with_a_detector_has_them_and_its_crops_read_them():
     spec = with_detector(subject()).spec
-    assert chain(spec) == STAGES
+    assert chain(spec) == tuple(stage for stage in STAGES if stage != REVIEWED_CROPS)
     assert upstreams_of(FILTERED_CROPS, spec) == ("raw_scrape", "detections")
     without = {**VERSIONS, "detections": "other boxes"}
     assert differing(prints(spec), prints(spec, without)) == {"filtered_crops"}
 
 
+def test_with_a_gate_the_shards_read_what_was_reviewed_and_each_decision_counts():
+    spec = subject(review__gate="all").spec
+    assert chain(spec) == tuple(stage for stage in STAGES if stage != DETECTIONS)
+    assert upstreams_of(DEDUPED_SHARDS, spec) == ("reviewed_crops",)
+    decided = {**VERSIONS, "decisions": "one more"}
+    assert differing(prints(spec), prints(spec, decided)) == {"reviewed_crops"}
+
+
 @pytest.mark.parametrize("section", CHANGES)
 def test_a_section_changes_the_fingerprint_of_its_own_stage_alone(section):
     before, after = prints(subject().spec), prints(subject(**CHANGES[section]).spec)
-    (owner,) = [stage.name for stage in STAGES if section in stage.sections]
+    (owner,) = [stage.name for stage in PLAIN if section in stage.sections]
     assert differing(before, after) == {owner}
 
 
-@pytest.mark.parametrize("upstream", [stage.name for stage in STAGES if stage != DETECTIONS])
+@pytest.mark.parametrize("upstream", [stage.name for stage in PLAIN])
 def test_an_upstream_version_changes_the_fingerprints_of_its_direct_readers(upstream):
     spec = subject().spec
     after = prints(spec, {**VERSIONS, upstream: "new content"})
-    readers = {stage.name for stage in STAGES if upstream in stage.upstreams}
+    readers = {stage.name for stage in PLAIN if upstream in stage.upstreams}
     assert differing(prints(spec), after) == readers
 
 
@@ -91,9 +105,9 @@ def test_the_name_of_the_subject_and_its_description_are_not():
     assert prints(subject("dog").spec) == prints(spec) == prints(renamed)
 
 
-@given(st.dictionaries(st.sampled_from(sorted(VERSIONS)), st.text("ab"), min_size=7, max_size=7))
+@given(st.dictionaries(st.sampled_from(sorted(VERSIONS)), st.text("ab"), min_size=9, max_size=9))
 def test_a_fingerprint_follows_only_from_the_versions_that_are_read(versions):
     spec = subject().spec
-    for stage in STAGES:
+    for stage in PLAIN:
         read = {name: versions[name] for name in upstreams_of(stage, spec)}
         assert fingerprint(stage, spec, versions) == fingerprint(stage, spec, read)

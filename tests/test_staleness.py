@@ -14,7 +14,7 @@ from wunderkammer.staleness import assess, steps_to_run
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Draft, Summary, Versions
 
-NAMES = [stage.name for stage in STAGES if stage.name != "detections"]
+NAMES = [stage.name for stage in STAGES if stage.name not in ("detections", "reviewed_crops")]
 BY_NAME = {stage.name: stage for stage in STAGES}
 
 
@@ -188,7 +188,7 @@ def test_a_step_that_is_running_is_said_to_run(store):
 
 def test_a_subject_with_a_detector_has_a_row_for_its_detections(store):
     seeing = with_detector(subject())
-    assert list(states(seeing, store)) == [stage.name for stage in STAGES]
+    assert list(states(seeing, store)) == [stage.name for stage in STAGES if stage.name != "reviewed_crops"]
     build(seeing, store)
     assert set(states(seeing, store).values()) == {"fresh"}
 
@@ -254,3 +254,13 @@ def test_a_failure_under_a_setting_that_was_taken_back_is_past(store):
 
 def fail(inputs):
     raise OSError("disk full")
+
+
+def test_a_new_decision_makes_the_reviewed_crops_stale_and_what_reads_them(store):
+    reviewed = subject(review__gate="all")
+    build(reviewed, store)
+    assert set(states(reviewed, store).values()) == {"fresh"}
+    store.write("subjects/cat/decisions/ada-0001.jsonl", b"{}\n")
+    assert causes(reviewed, store)["reviewed_crops"] == "new decisions"
+    assert causes(reviewed, store)["deduped_shards"] == "reviewed_crops is stale"
+    assert set(states(subject(), store).values()) >= {"fresh"}

@@ -1,9 +1,10 @@
 """Bring one stage of one subject up to date: skip what is built, else build and publish it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
+from wunderkammer.externals import external_version
 from wunderkammer.stages import Stage, fingerprint, upstreams_of
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
@@ -23,6 +24,7 @@ class StageInputs:
     store: Store
     upstreams: Mapping[str, Record]
     fingerprint: str
+    externals: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def versions(self) -> Versions:
@@ -99,8 +101,9 @@ def stage_inputs(stage: Stage, subject: Subject, *, store: Store) -> StageInputs
             )
         upstreams[name] = record
     data_versions = {name: record.data_version for name, record in upstreams.items()}
-    wanted = fingerprint(stage, subject.spec, data_versions)
-    return StageInputs(subject, store, upstreams, wanted)
+    externals = {name: external_version(store, subject.name, name) for name in stage.externals}
+    wanted = fingerprint(stage, subject.spec, {**data_versions, **externals})
+    return StageInputs(subject, store, upstreams, wanted, externals)
 
 
 def _record(stage: Stage, inputs: StageInputs, draft: Draft, seconds: float) -> Record:
@@ -115,7 +118,10 @@ def _record(stage: Stage, inputs: StageInputs, draft: Draft, seconds: float) -> 
         fingerprint=inputs.fingerprint,
         code_version=stage.code_version,
         sections={name: spec.section(name).canonical() for name in stage.sections},
-        upstreams={name: record.data_version for name, record in inputs.upstreams.items()},
+        upstreams={
+            **{name: record.data_version for name, record in inputs.upstreams.items()},
+            **inputs.externals,
+        },
         files=(),
         summary=summary,
         created_at=now(),

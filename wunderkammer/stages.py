@@ -14,12 +14,16 @@ from wunderkammer.subject import SubjectSpec
 
 @dataclass(frozen=True)
 class Stage:
-    """One asset of the chain. Bump `code_version` when the meaning of its output changes."""
+    """One asset of the chain. Bump `code_version` when the meaning of its output changes.
+
+    `externals` are what else it reads: what persons have decided (wunderkammer/externals.py).
+    """
 
     name: str
     code_version: str
     sections: tuple[str, ...]
     upstreams: tuple[str, ...] = ()
+    externals: tuple[str, ...] = ()
 
 
 RAW_SCRAPE = Stage("raw_scrape", "1", sections=("scrape",))
@@ -27,8 +31,19 @@ DETECTIONS = Stage("detections", "1", sections=("detect",), upstreams=("raw_scra
 FILTERED_CROPS = Stage(
     "filtered_crops", "2", sections=("filter",), upstreams=("raw_scrape", "detections")
 )
+REVIEWED_CROPS = Stage(
+    "reviewed_crops",
+    "1",
+    # A corrected crop is rendered as the filter says.
+    sections=("review", "filter"),
+    upstreams=("filtered_crops",),
+    externals=("decisions",),
+)
 DEDUPED_SHARDS = Stage(
-    "deduped_shards", "1", sections=("dedupe", "shard"), upstreams=("filtered_crops",)
+    "deduped_shards",
+    "1",
+    sections=("dedupe", "shard"),
+    upstreams=("filtered_crops", "reviewed_crops"),
 )
 TRAINED_CHECKPOINT = Stage(
     "trained_checkpoint", "3", sections=("train",), upstreams=("deduped_shards",)
@@ -45,6 +60,7 @@ STAGES: tuple[Stage, ...] = (
     RAW_SCRAPE,
     DETECTIONS,
     FILTERED_CROPS,
+    REVIEWED_CROPS,
     DEDUPED_SHARDS,
     TRAINED_CHECKPOINT,
     INTERPOLATION_VIDEO,
@@ -53,14 +69,23 @@ STAGES: tuple[Stage, ...] = (
 
 
 def chain(spec: SubjectSpec) -> tuple[Stage, ...]:
-    """The stages of one subject in the order of their running; no detector, no `detections`."""
-    has_detector = spec.detect.kind != "none"
-    return tuple(stage for stage in STAGES if stage != DETECTIONS or has_detector)
+    """The stages of one subject in the order of their running.
+
+    Without a detector there are no `detections`, without a gate no `reviewed_crops`.
+    """
+    absent = set()
+    if spec.detect.kind == "none":
+        absent.add(DETECTIONS)
+    if spec.review.gate == "none":
+        absent.add(REVIEWED_CROPS)
+    return tuple(stage for stage in STAGES if stage not in absent)
 
 
 def upstreams_of(stage: Stage, spec: SubjectSpec) -> tuple[str, ...]:
     """The names of the stages of this subject's chain that `stage` reads."""
     present = {other.name for other in chain(spec)}
+    if stage == DEDUPED_SHARDS and REVIEWED_CROPS.name in present:
+        present.remove(FILTERED_CROPS.name)
     return tuple(name for name in stage.upstreams if name in present)
 
 
@@ -71,6 +96,9 @@ def fingerprint(stage: Stage, spec: SubjectSpec, upstream_versions: Mapping[str,
             "stage": stage.name,
             "code_version": stage.code_version,
             "sections": {name: spec.section_digest(name) for name in stage.sections},
-            "upstreams": {n: upstream_versions[n] for n in upstreams_of(stage, spec)},
+            "upstreams": {
+                name: upstream_versions[name]
+                for name in (*upstreams_of(stage, spec), *stage.externals)
+            },
         }
     )

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from wunderkammer.externals import external_version
 from wunderkammer.stages import Stage, chain, upstreams_of
+from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Attempt, Record, Versions
-from wunderkammer.subject import Subject, SubjectSpec
+from wunderkammer.subject import Subject
 
 State = Literal["fresh", "stale", "missing", "failed"]
 
@@ -34,7 +36,7 @@ def assess(subject: Subject, versions: Versions) -> list[StepState]:
         attempt = versions.attempt(subject.name, stage.name)
         failure = attempt.failure if attempt else None
         record = records[stage.name]
-        causes = _causes(stage, subject.spec, records, states)
+        causes = _causes(stage, subject, versions.store, records, states)
         is_past = not causes and attempt and record and _is_past(attempt, record)
         state: State = "fresh"
         if failure is not None and not is_past:
@@ -65,20 +67,25 @@ def _is_past(attempt: Attempt, record: Record) -> bool:
 
 def _causes(
     stage: Stage,
-    spec: SubjectSpec,
+    subject: Subject,
+    store: Store,
     records: Mapping[str, Record | None],
     states: Mapping[str, StepState],
 ) -> list[str]:
     record = records[stage.name]
     if record is None:
         return ["never built"]
+    spec = subject.spec
     causes = []
     if record.code_version != stage.code_version:
         causes.append(f"code version {record.code_version} → {stage.code_version}")
     for name in stage.sections:
         causes += _changes(record.sections.get(name, {}), spec.section(name).canonical(), name)
     upstreams = upstreams_of(stage, spec)
-    for name in sorted({*upstreams, *record.upstreams}):
+    for name in stage.externals:
+        if record.upstreams.get(name) != external_version(store, subject.name, name):
+            causes.append(f"new {name}")
+    for name in sorted({*upstreams, *record.upstreams} - {*stage.externals}):
         upstream = records.get(name)
         if name not in upstreams:
             causes.append(f"{name} is no longer read")

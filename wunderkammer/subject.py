@@ -32,7 +32,7 @@ from wunderkammer.sources.params import ScrapeParams
 from wunderkammer.strict_yaml import StrictYamlError, read_mapping
 from wunderkammer.video.params import VideoParams
 
-SECTIONS = ("scrape", "detect", "filter", "dedupe", "shard", "train", "video", "evaluate")
+SECTIONS = ("scrape", "detect", "filter", "review", "dedupe", "shard", "train", "video", "evaluate")
 
 # Kinds that a recipe may name before the code that runs them has landed.
 PLANNED_KINDS: Mapping[str, frozenset[str]] = {

@@ -18,7 +18,8 @@ def test_the_graph_is_the_chain_of_stages():
     for stage in STAGES:
         node = graph.get(dg.AssetKey(stage.name))
         parents = {"/".join(key.path) for key in node.parent_keys}
-        assert parents == {*stage.upstreams, *(f"config/{name}" for name in stage.sections)}
+        observed = (*stage.sections, *stage.externals)
+        assert parents == {*stage.upstreams, *(f"config/{name}" for name in observed)}
         assert node.code_version == stage.code_version
         assert node.description
         assert node.owners
@@ -50,7 +51,8 @@ def test_loading_leaks_no_warning():
         import assets.checks
         import assets.recipe
 
-        assert len(assets.recipe._observables()) == len(SECTIONS)
+        # The sections, and the decisions of persons.
+        assert len(assets.recipe._observables()) == len(SECTIONS) + 1
         assert assets.checks._all_checks()
 
 

@@ -6,12 +6,17 @@ import pytest
 from pipelines.partitions import SUBJECTS
 from pipelines.sensors import subject_files_sensor, sync_subjects
 from resources.subjects import SubjectFiles
+from resources.warehouse import Warehouse
 from wunderkammer.subject import SECTIONS
+
+OBSERVED = (*SECTIONS, "decisions")
 
 
 def tick(instance, cursor=None):
     context = dg.build_sensor_context(
-        instance=instance, cursor=cursor, resources={"subject_files": SubjectFiles()}
+        instance=instance,
+        cursor=cursor,
+        resources={"subject_files": SubjectFiles(), "warehouse": Warehouse()},
     )
     return subject_files_sensor(context)
 
@@ -31,7 +36,7 @@ def test_a_new_file_becomes_a_partition_with_every_section_observed(workplace, i
     result = tick(instance)
     (request,) = result.dynamic_partitions_requests
     assert request.partition_keys == ["corgi"]
-    assert observed(result) == {("corgi", section) for section in SECTIONS}
+    assert observed(result) == {("corgi", section) for section in OBSERVED}
 
 
 def test_an_edit_is_observed_for_its_section_and_subject_only(workplace, instance):
@@ -77,7 +82,9 @@ def test_sync_does_at_once_what_the_sensor_does_and_does_it_once(workplace, inst
 def test_a_problem_is_logged_once_and_again_when_it_changes(workplace, instance):
     def logged(cursor):
         context = dg.build_sensor_context(
-            instance=instance, cursor=cursor, resources={"subject_files": SubjectFiles()}
+            instance=instance,
+            cursor=cursor,
+            resources={"subject_files": SubjectFiles(), "warehouse": Warehouse()},
         )
         lines = []
         context.log.warning = lambda form, *values: lines.append(form % values)
@@ -102,4 +109,4 @@ def test_a_subject_that_waits_for_a_person_has_a_partition_and_nothing_for_the_a
     assert request.partition_keys == ["corgi"]
     assert observed(result) == set()
     file.write_text(file.read_text().removeprefix("automatic: false\n"))
-    assert observed(tick(instance, result.cursor)) == {("corgi", section) for section in SECTIONS}
+    assert observed(tick(instance, result.cursor)) == {("corgi", section) for section in OBSERVED}

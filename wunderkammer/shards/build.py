@@ -42,10 +42,10 @@ from wunderkammer.shards.write import (
     shard_name,
     write_shards,
 )
-from wunderkammer.stages import DEDUPED_SHARDS, FILTERED_CROPS
+from wunderkammer.stages import DEDUPED_SHARDS, FILTERED_CROPS, REVIEWED_CROPS
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.store import Store
-from wunderkammer.storage.versions import Draft, Summary, Versions
+from wunderkammer.storage.versions import Draft, Record, Summary, Versions
 from wunderkammer.subject import Subject
 
 log = logging.getLogger(__name__)
@@ -62,13 +62,13 @@ class TooFewImagesError(ValueError):
 
 
 def dedupe_and_shard(inputs: StageInputs) -> Draft:
-    """Build `deduped_shards` from `filtered_crops` by the sections `dedupe` and `shard`.
+    """Build `deduped_shards` from the crops by the sections `dedupe` and `shard`.
 
     Raises:
         TooFewImagesError: fewer than two pictures are left; it says what to change.
     """
     spec, start = inputs.subject.spec, perf_counter()
-    crops = kept(inputs.versions.manifest(inputs.upstreams[FILTERED_CROPS.name]))
+    crops = kept(inputs.versions.manifest(_crops(inputs)))
     duplicates = find_duplicates(crops, max_distance=spec.dedupe.max_distance)
     order = content_order(crops, np.flatnonzero(duplicates.is_kept), seed=spec.shard.seed)
     deduped = perf_counter()
@@ -102,6 +102,12 @@ def dedupe_and_shard(inputs: StageInputs) -> Draft:
     return Draft(_data_version(inputs, ready), summary, manifest, files, scratch)
 
 
+def _crops(inputs: StageInputs) -> Record:
+    """The crops that may be trained on: reviewed, where the subject has a gate."""
+    reviewed = inputs.upstreams.get(REVIEWED_CROPS.name)
+    return inputs.upstreams[FILTERED_CROPS.name] if reviewed is None else reviewed
+
+
 def content_order(
     crops: pa.Table, rows: npt.NDArray[np.int64], *, seed: int
 ) -> npt.NDArray[np.int64]:
@@ -133,7 +139,7 @@ def _prepare(inputs: StageInputs, crops: pa.Table) -> pa.Table:
     """A row of `PREPARED` for each of these crops, in their order."""
     settings = ImageSettings.of(inputs.subject.spec.shard)
     contents = crops["crop_sha256"]
-    if settings.are_those_of(inputs.upstreams[FILTERED_CROPS.name]):
+    if settings.are_those_of(_crops(inputs)):
         columns = [contents, contents, pa.nulls(len(contents), pa.string())]
         return pa.table(columns, schema=PREPARED)
     home = Versions.home(inputs.subject.name, DEDUPED_SHARDS.name)
