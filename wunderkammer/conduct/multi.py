@@ -1,18 +1,20 @@
 """libcurl's multi interface on the loop of asyncio.
 
 libcurl says which sockets and which timer it waits for, and is told what has happened to them
-(`curl_multi_socket_action`). The sockets are watched by a selector of their own, which the loop
-watches in turn: a socket that waits and no longer waits twice for each file costs the loop nothing.
+(`curl_multi_socket_action`). The sockets are watched by an epoll of their own, which the loop
+watches in turn: that libcurl begins and ends to wait with each file costs the loop nothing.
 """
 
 import asyncio
 from collections.abc import Callable
-from selectors import DefaultSelector
+from select import EPOLLIN, EPOLLOUT, epoll
 from threading import Thread
 
 import pycurl
 
 MAX_CLOSING_S = 1.0
+# What libcurl waits for, POLL_IN (1), POLL_OUT (2) or both, as epoll spells it.
+EVENTS = (0, EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLOUT)
 
 
 class Multi:
@@ -26,10 +28,10 @@ class Multi:
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_idle)
         self._done: dict[pycurl.Curl, Callable[[int], None]] = {}
         self._timer: asyncio.Handle | None = None
-        self._selector = DefaultSelector()
+        self._epoll = epoll()
         self._watched: set[int] = set()
         self._is_closed = False
-        self._loop.add_reader(self._selector.fileno(), self._on_ready)
+        self._loop.add_reader(self._epoll.fileno(), self._on_ready)
 
     def start(self, curl: pycurl.Curl, done: Callable[[int], None]) -> None:
         """Begin a transfer; `done` is called at its end with libcurl's code, 0 if it went well."""
@@ -47,8 +49,8 @@ class Multi:
             self.stop(curl)
         self._on_timer(-1)
         self._is_closed = True
-        self._loop.remove_reader(self._selector.fileno())
-        self._selector.close()
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
         # libcurl waits for look-ups of names that are under way, which nobody can break off.
         closing = Thread(target=self._multi.close, daemon=True)
         closing.start()
@@ -57,21 +59,23 @@ class Multi:
     def _on_socket(self, what: int, fd: int, _multi: object, _data: object) -> None:
         if self._is_closed:
             return
-        # libcurl's POLL_IN and POLL_OUT are the selector's EVENT_READ and EVENT_WRITE.
-        wanted = what & (pycurl.POLL_IN | pycurl.POLL_OUT)
+        events = EVENTS[what & (pycurl.POLL_IN | pycurl.POLL_OUT)]
         if fd not in self._watched:
-            if wanted:
-                self._selector.register(fd, wanted)
+            if events:
+                self._epoll.register(fd, events)
                 self._watched.add(fd)
-        elif wanted:
-            self._selector.modify(fd, wanted)
+        elif events:
+            self._epoll.modify(fd, events)
         else:
-            self._selector.unregister(fd)
+            self._epoll.unregister(fd)
             self._watched.remove(fd)
 
     def _on_ready(self) -> None:
-        for key, events in self._selector.select(0):
-            self._multi.socket_action(key.fd, events)
+        for fd, events in self._epoll.poll(0):
+            # An error or a hang-up (what is neither) is found by reading or writing.
+            read = pycurl.CSELECT_IN if events & ~EPOLLOUT else 0
+            write = pycurl.CSELECT_OUT if events & ~EPOLLIN else 0
+            self._multi.socket_action(fd, read | write)
         self._finish_all()
 
     def _on_timer(self, timeout_ms: int) -> None:
