@@ -15,12 +15,15 @@ PROJECT = Path(__file__).parents[1]
 WRAPPERS = ("assets", "resources", "pipelines")
 # Each costs tenths of a second to seconds, at every start of Dagster's code server and its runs.
 HEAVY = {
+    "aiohttp",
     "av",
     "cv2",
     "matplotlib",
     "numba",
     "pandas",
     "PIL",
+    "pycurl",
+    "pypdfium2",
     "scipy",
     "simplejpeg",
     "skimage",
