@@ -85,6 +85,8 @@ def test_what_comes_before_the_answer_is_skipped():
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nnot gzip", "truncated"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1000001\r\n\r\n", "too_large"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + bytes(1_000_001), "too_large"),
+        (b"HTTP/1.1 200 OK\r\nETag: a\r\n", "truncated"),
+        (b"HTTP/1.1 200 OK\r\nETa", "truncated"),
         (b"", "connection_failed"),
     ],
 )

@@ -58,9 +58,23 @@ def test_a_head_is_that_of_the_last_answer_with_repeated_headers_joined():
     }
 
 
-@pytest.mark.parametrize("lines", [[], [b"\r\n"], [b"HTTP/1.1\r\n"], [b"HTTP/1.1 abc\r\n"]])
-def test_what_is_no_head_has_no_status(lines):
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [b"\r\n"],
+        [b"HTTP/1.1\r\n", b"\r\n"],
+        [b"HTTP/1.1 abc\r\n", b"\r\n"],
+        [b"HTTP/1.1 200 OK\r\n", b"ETag: a\r\n"],
+        [b"HTTP/1.1 103 Early Hints\r\n", b"\r\n", b"HTTP/1.1 200 OK\r\n"],
+    ],
+)
+def test_what_is_no_head_or_has_no_end_has_no_status(lines):
     assert read_head(lines).status == 0
+
+
+def test_bare_line_feeds_end_lines_too():
+    assert read_head([b"HTTP/1.1 200 OK\n", b"ETag: a\n", b"\n"]) == Head(200, {"etag": "a"})
 
 
 @pytest.mark.parametrize(

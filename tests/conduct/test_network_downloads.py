@@ -14,7 +14,7 @@ from threading import Event
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from museum import SCAN, Museum, broken_off, fetch, page, reason, scan, sha256, status, use
+from museum import SCAN, Museum, broken_off, fetch, page, reason, scan, sha256, status, use, wire
 from stand_in import FAULTS, Reply, running
 
 from wunderkammer.conduct.errors import FetchError
@@ -184,6 +184,16 @@ def test_a_server_that_sends_another_range_is_asked_anew(museum, scratch):
     (found,) = fetch(museum, scratch, url)
     assert content_of(found) == SCAN
     assert ranges(museum) == [None, "bytes=1500000-", None]
+
+
+@pytest.mark.parametrize("status_line", [b"HTTP/1.1 206 Partial Content", b"HTTP/1.1 200 OK"])
+def test_a_connection_that_breaks_within_the_headers_costs_no_part(scratch, status_line):
+    with wire(status_line + b"\r\nContent-Type: image/tiff\r\n") as server:
+        part = Parts(scratch).create(server.url, validator='"one"')
+        part.write(b"abc")
+        part.close()
+        assert reason(server.port, scratch, server.url) in ("truncated", "connection_failed")
+        assert Parts(scratch).find(server.url).num_bytes == 3
 
 
 def test_a_range_that_nobody_asked_for_is_refused(museum, scratch):

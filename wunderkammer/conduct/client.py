@@ -31,6 +31,7 @@ MAX_TICK_S = 0.25
 
 # libcurl's error codes, not all of which pycurl names.
 MEANINGS = {
+    0: ("truncated", True),  # an answer that ends within its head
     1: ("bad_response", False),  # HTTP/0.9
     3: ("bad_url", False),
     6: ("unknown_host", True),
@@ -106,7 +107,7 @@ class Transfer:
             raise self.problem
         head = self.head or self._begin_body()
         if head.status in BODY or head.status == 0:
-            if code != 0:
+            if code != 0 or head.status == 0:
                 raise self._explain(code)
             self.body.end()
         return head

@@ -51,21 +51,23 @@ class Head:
 def read_head(lines: Iterable[bytes]) -> Head:
     """The head from its raw lines; that of an interim answer (1xx) before it is dropped.
 
-    A line that is none gives status 0.
+    One that does not come to its end, an empty line, has status 0.
     """
-    status, headers = 0, dict[str, str]()
-    for line in b"".join(lines).decode("latin-1").split("\r\n"):
-        if line.startswith("HTTP/"):
-            status, headers = _status(line), {}
+    status, is_whole, headers = 0, False, dict[str, str]()
+    for line in lines:
+        if line.startswith(b"HTTP/"):
+            status, is_whole, headers = _status(line), False, {}
             continue
-        name, colon, value = line.partition(":")
+        name, colon, value = line.decode("latin-1").partition(":")
         if colon:
             key, value = name.lower(), value.strip()
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    return Head(status, headers)
+        elif not name.strip():
+            is_whole = True
+    return Head(status if is_whole else 0, headers)
 
 
-def _status(line: str) -> int:
+def _status(line: bytes) -> int:
     code = line.split()[1:2]
     return int(code[0]) if code and code[0].isdigit() else 0
 
