@@ -105,7 +105,7 @@ def _is_certain(skew: Skew) -> bool:
     return (
         skew.error_deg <= MAX_SKEW_ERROR_DEG
         and skew.contrast >= MIN_SKEW_CONTRAST
-        and abs(skew.angle_deg) >= MIN_SKEW_DEG
+        and abs(skew.angle_deg) >= max(MIN_SKEW_DEG, 2 * skew.error_deg)
     )
 
 

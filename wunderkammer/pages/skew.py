@@ -20,9 +20,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wunderkammer.pages.turning import turned_mask
+from wunderkammer.pages.turning import turned
 
 Bools = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 STRIP_PX = 16
@@ -66,54 +67,56 @@ def find_skew(ink_HW: Bools, *, max_deg: float) -> Skew:
     sideways = down / across
     lines_HW, coarse_deg = (ink_HW, across_deg) if sideways <= 1 else (rotated_WH, down_deg)
     # A strip smears lines that lean; about upright ones it does not.
-    fine_deg, error_deg = _refined(turned_mask(lines_HW, coarse_deg))
+    upright_HW = turned(lines_HW.astype(np.uint8) * 255, coarse_deg, fill=(0,))
+    fine_deg, error_deg = _refined(upright_HW)
     return Skew(coarse_deg + fine_deg, error_deg, max(across, down), sideways)
 
 
 def _best_of_all(ink_HW: Bools, *, max_deg: float) -> tuple[float, float]:
     """The best angle, and its score over the median of all scores."""
     num = max(1, round(max_deg / COARSE_STEP_DEG))
-    scores = _scores(ink_HW, step_deg=COARSE_STEP_DEG, num=num)
-    contrast = float(scores.max() / max(float(np.median(scores)), 1e-12))
-    return _peak_deg(scores, step_deg=COARSE_STEP_DEG), contrast
+    (scores_A,) = _scores(ink_HW, num_bands=1, step_deg=COARSE_STEP_DEG, num=num)
+    median = float(np.median(scores_A))
+    contrast = float(scores_A.max()) / median if median > 0 else 1.0
+    return _peak_deg(scores_A, step_deg=COARSE_STEP_DEG), contrast
 
 
-def _refined(ink_HW: Bools) -> tuple[float, float]:
+def _refined(ink_HW: Bytes) -> tuple[float, float]:
     """The rest of the angle, and its error by the jackknife (Efron, 1982) over bands."""
     num = round(FINE_REACH_DEG / FINE_STEP_DEG)
-    bands = [
-        band_HW
-        for band_HW in np.array_split(ink_HW, max(1, ink_HW.shape[0] // BAND_PX))
-        if band_HW.mean() > MIN_BAND_INK * ink_HW.mean()
-    ]
-    scores_BA = np.stack([_scores(band_HW, step_deg=FINE_STEP_DEG, num=num) for band_HW in bands])
+    num_bands = max(1, ink_HW.shape[0] // BAND_PX)
+    scores_BA = _scores(ink_HW, num_bands=num_bands, step_deg=FINE_STEP_DEG, num=num)
+    ink_B = np.array([band_HW.mean() for band_HW in np.array_split(ink_HW, num_bands)])
+    scores_BA = scores_BA[ink_B > MIN_BAND_INK * ink_B.mean()]
     total_A = scores_BA.sum(axis=0)
     best_deg = _peak_deg(total_A, step_deg=FINE_STEP_DEG)
-    if len(bands) < MIN_BANDS:
+    if len(scores_BA) < MIN_BANDS:
         return best_deg, UNKNOWN_DEG
     without = [_peak_deg(total_A - own_A, step_deg=FINE_STEP_DEG) for own_A in scores_BA]
-    return best_deg, min(UNKNOWN_DEG, float(np.std(without) * np.sqrt(len(bands) - 1)))
+    error_deg = float(np.std(without) * np.sqrt(len(scores_BA) - 1))
+    return best_deg, min(UNKNOWN_DEG, error_deg)
 
 
-def _scores(ink_HW: Bools, *, step_deg: float, num: int) -> Floats:
-    """The score of each slope from -num to num steps."""
+def _scores(ink_HW: Bools | Bytes, *, num_bands: int, step_deg: float, num: int) -> Floats:
+    """For each band of rows, the score of each slope from -num to num steps."""
     height, width = ink_HW.shape
     step = tan(radians(step_deg))
     num_strips = width // STRIP_PX
     used_HW = ink_HW[:, : num_strips * STRIP_PX].astype(np.float32)
-    sums_SH = cv2.resize(used_HW, (num_strips, height), interpolation=cv2.INTER_AREA).T
-    size = cv2.getOptimalDFTSize(height + int(width * num * step) + 1)
-    frequencies = np.arange(int(np.ceil(size / MAX_PERIOD_PX)), int(size / MIN_PERIOD_PX) + 1)
+    sums_HS = cv2.resize(used_HW, (num_strips, height), interpolation=cv2.INTER_AREA)
     # Differences first: the frame, where ink ends because the scan does, is no line.
-    spectra_SK = np.fft.rfft(np.diff(sums_SH), size)[:, frequencies]
+    bands = np.array_split(np.diff(sums_HS, axis=0), num_bands)
+    size = cv2.getOptimalDFTSize(len(bands[0]) + int(width * num * step) + 1)
+    frequencies = np.arange(int(np.ceil(size / MAX_PERIOD_PX)), int(size / MIN_PERIOD_PX) + 1)
+    spectra = [np.fft.rfft(band_HS, size, axis=0)[frequencies] for band_HS in bands]
     middle_S = STRIP_PX * (np.arange(num_strips) - (num_strips - 1) / 2)
-    turn_SK = np.exp(2j * np.pi * step / size * np.outer(middle_S, frequencies))
-    shifted_SK = spectra_SK * turn_SK ** (-num)
-    scores_A = np.empty(2 * num + 1)
-    for i in range(2 * num + 1):
-        scores_A[i] = (np.abs(shifted_SK.sum(axis=0)) ** 2).sum()
-        shifted_SK *= turn_SK
-    return scores_A
+    turn_KS = np.exp(2j * np.pi * step / size * np.outer(frequencies, middle_S))
+    shifted_BKS = np.stack(spectra) * turn_KS ** (-num)
+    scores_AB = np.empty((2 * num + 1, num_bands))
+    for scores_B in scores_AB:
+        scores_B[:] = (np.abs(shifted_BKS.sum(axis=2)) ** 2).sum(axis=1)
+        shifted_BKS *= turn_KS
+    return scores_AB.T
 
 
 def _peak_deg(scores_A: Floats, *, step_deg: float) -> float:
