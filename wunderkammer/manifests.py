@@ -64,6 +64,7 @@ CROPS = pa.schema(
         ("picture_id", pa.string()),
         ("sha256", pa.string()),
         ("crop_sha256", pa.string()),
+        ("mask_sha256", pa.string()),
         ("source_width", pa.int32()),
         ("source_height", pa.int32()),
         ("box_x0", pa.int32()),

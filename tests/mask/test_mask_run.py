@@ -184,6 +184,6 @@ def test_a_model_that_hangs_costs_the_crop_and_not_the_run(bench):
     ]
     constants = {"turns": np.int64(2**62), "yes": np.bool_(True)}
     bench.path = saved(bench.path.with_name("endless.onnx"), nodes, constants=constants)
-    workers = Workers(num_workers=1, batch_size=1, item_timeout_s=3.0)
+    workers = Workers(num_workers=1, batch_size=1, item_timeout_s=1.5)
     table = bench.mask(crops=bench.crops[:1], workers=workers)
     assert table["reason"].to_pylist() == ["timed_out"]

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from wunderkammer.mask.params import MaskParams
 from wunderkammer.pages.params import PageRegionParams
 from wunderkammer.params import Params
 
@@ -20,7 +21,7 @@ class CropParams(Params):
     where a window reaches beyond the picture it is filled with `outside`: the background, or the
     median colour of the picture's border. `min_sharpness` is the least variance of the Laplacian of
     the grey crop; `brightness` is the range that its mean grey may have, `min_contrast` the least
-    standard deviation of its grey, both of 0 to 1.
+    standard deviation of its grey, both of 0 to 1. With a `mask` the background is painted over.
     """
 
     size_px: Annotated[int, Field(ge=8, le=4096)] = 256
@@ -32,6 +33,7 @@ class CropParams(Params):
     min_sharpness: Annotated[float, Field(ge=0)] = 0.0
     brightness: tuple[Share, Share] = (0.0, 1.0)
     min_contrast: Share = 0.0
+    mask: MaskParams | None = None
 
 
 class CentreParams(CropParams):

@@ -5,6 +5,7 @@ from wunderkammer.crops.cuts import Cut
 from wunderkammer.crops.detected import detected_cuts
 from wunderkammer.crops.pages import page_cuts
 from wunderkammer.crops.params import DetectedParams, FilterParams, PageParams
+from wunderkammer.mask.cuts import mask_cuts
 
 
 def window_cuts(params: FilterParams) -> list[Cut]:
@@ -18,4 +19,5 @@ def window_cuts(params: FilterParams) -> list[Cut]:
 
 def all_cuts(params: FilterParams) -> list[Cut]:
     """Every rule of the section."""
-    return [*window_cuts(params), *rendered_cuts(params)]
+    masked = [] if params.mask is None else mask_cuts(params.mask)
+    return [*window_cuts(params), *rendered_cuts(params), *masked]

@@ -26,6 +26,8 @@ from wunderkammer.crops.tune import cuts_plot
 from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
 from wunderkammer.ledger_map import map_ledgered
 from wunderkammer.manifests import CROPS, KEPT, RAW, REJECTED, conformed, kept, rejections
+from wunderkammer.mask.cuts import mask_cuts
+from wunderkammer.mask.params import MaskParams
 from wunderkammer.params import digest
 from wunderkammer.stages import FILTERED_CROPS, RAW_SCRAPE
 from wunderkammer.storage.blobs import Blobs
@@ -72,6 +74,9 @@ def crop_images(inputs: StageInputs) -> Draft:
     decided = perf_counter()
     found = _rendered(inputs, raw, found, params=params)
     found = _with_verdicts(found, judge(found, rendered_cuts(params)))
+    if params.mask is not None:
+        found = _masked(inputs, found, params=params.mask)
+        found = _with_verdicts(found, judge(found, mask_cuts(params.mask)))
     rendered = perf_counter()
     manifest = _manifest(raw, found)
     crops = kept(manifest)
@@ -107,6 +112,10 @@ def _with_verdicts(found: pa.Table, verdicts: Verdicts) -> pa.Table:
     }
     kept_names = [name for name in found.column_names if name not in columns]
     return pa.table({**{name: found[name] for name in kept_names}, **columns})
+
+
+def _texts(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
+    return table[name] if name in table.column_names else pa.nulls(table.num_rows, pa.string())
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
@@ -149,6 +158,35 @@ def _rendered(
     )
 
 
+def _masked(inputs: StageInputs, found: pa.Table, *, params: MaskParams) -> pa.Table:
+    """`found` with the masked crops of the rows that have passed so far in place of theirs."""
+    from wunderkammer.mask.location import find_model
+    from wunderkammer.mask.run import mask_ledgered
+    from wunderkammer.mask.settings import MaskSettings
+
+    home = Versions.home(inputs.subject.name, FILTERED_CROPS.name)
+    crops = pc.if_else(pc.is_null(found["reason"]), found["crop_sha256"], None)
+    masks = mask_ledgered(
+        inputs.store,
+        f"{home}/masks",
+        dict.fromkeys(crops.drop_null().to_pylist()),
+        MaskSettings.of(params, path=find_model(params, subject=inputs.subject)),
+        render=RenderSettings.of(inputs.subject.spec.filter),
+    )
+    masks = masks.take(pc.index_in(crops, value_set=masks["key"].combine_chunks()))
+    columns = {
+        "crop_sha256": pc.coalesce(masks["masked_sha256"], found["crop_sha256"]),
+        "phash": pc.coalesce(masks["phash"], found["phash"]),
+        "mask_sha256": masks["mask_sha256"],
+        MEASURE + "mask_area": masks["mask_area"],
+        MEASURE + "mask_peak": masks["mask_peak"],
+        "reason": pc.coalesce(found["reason"], masks["reason"]),
+        "detail": pc.coalesce(found["detail"], masks["detail"]),
+    }
+    others = {name: found[name] for name in found.column_names if name not in columns}
+    return pa.table({**others, **columns})
+
+
 def _windows(raw: pa.Table, found: pa.Table) -> list[Window | None]:
     """The window of each row that has no reason against it."""
     pictures = raw.select(["sha256", "width", "height"]).take(found["picture"])
@@ -173,6 +211,7 @@ def _manifest(raw: pa.Table, found: pa.Table) -> pa.Table:
         "picture_id": pictures["id"],
         "sha256": pictures["sha256"],
         "crop_sha256": found["crop_sha256"],
+        "mask_sha256": _texts(found, "mask_sha256"),
         "source_width": pictures["width"],
         "source_height": pictures["height"],
         **{f"box_{edge}": found[edge] for edge in ("x0", "y0", "x1", "y1")},
