@@ -37,13 +37,14 @@ export class Controls {
 
   addFacet(name, names) {
     if (names.length < 2) return;
-    const label = document.createElement("label");
-    const select = document.createElement("select");
+    const [field, label, select] = ["span", "label", "select"].map((tag) => document.createElement(tag));
     const words = FACET_WORDS[name] ?? name;
-    label.append(`${words[0].toUpperCase()}${words.slice(1)} `, select);
+    label.textContent = `${words[0].toUpperCase()}${words.slice(1)}`;
+    select.id = label.htmlFor = `filter-${name}`;
+    field.append(label, " ", select);
     const shown = (value) => (value.length > MAX_NAME ? `${value.slice(0, MAX_NAME)}…` : value);
     fill(select, [["", "all"], ...names.map((value, code) => [String(code), shown(value) || "unknown"])]);
-    byId("facets").append(label);
+    byId("facets").append(field);
     this.facets.set(name, select);
   }
 
