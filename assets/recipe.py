@@ -10,8 +10,13 @@ import dagster as dg
 from pipelines.partitions import SUBJECTS
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
-from wunderkammer.externals import DECISIONS, external_version
+from wunderkammer.externals import DECISIONS, EXTERNALS, RETRAINING, external_version
 from wunderkammer.subject import SECTIONS
+
+DESCRIPTIONS = {
+    DECISIONS: "What persons have decided on the page of `wunderkammer review`.",
+    RETRAINING: "Which round of the review a detector that is trained anew by itself has reached.",
+}
 
 
 def section_key(section: str) -> dg.AssetKey:
@@ -41,19 +46,23 @@ def _observable(section: str) -> dg.SourceAsset:
     return observe
 
 
-def _decisions() -> dg.SourceAsset:
+def _external(external: str) -> dg.SourceAsset:
     @dg.observable_source_asset(
-        key=section_key(DECISIONS),
+        key=section_key(external),
         partitions_def=SUBJECTS,
         group_name="config",
-        description="What persons have decided on the page of `wunderkammer review`.",
+        description=DESCRIPTIONS[external],
     )
     def observe(
-        context: dg.AssetExecutionContext, warehouse: Warehouse
+        context: dg.AssetExecutionContext, subject_files: SubjectFiles, warehouse: Warehouse
     ) -> dg.DataVersionsByPartition:
-        store = warehouse.open()
+        store, subjects = warehouse.open(), subject_files.load().subjects
         return dg.DataVersionsByPartition(
-            {name: external_version(store, name, DECISIONS) for name in context.partition_keys}
+            {
+                name: external_version(store, subjects[name], external)
+                for name in context.partition_keys
+                if name in subjects
+            }
         )
 
     return observe
@@ -63,7 +72,7 @@ def _observables() -> list[dg.SourceAsset]:
     with warnings.catch_warnings():
         # Only an observable asset has versions a partition; a plain AssetSpec's are ignored.
         warnings.filterwarnings("ignore", "Function `observable_source_asset` is currently in beta")
-        return [*(_observable(section) for section in SECTIONS), _decisions()]
+        return [*map(_observable, SECTIONS), *map(_external, EXTERNALS)]
 
 
 SECTION_ASSETS = _observables()

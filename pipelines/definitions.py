@@ -12,6 +12,7 @@ from assets.raw_scrape import raw_scrape
 from assets.recipe import SECTION_ASSETS
 from assets.reviewed_crops import reviewed_crops
 from assets.trained_checkpoint import trained_checkpoint
+from assets.trained_detector import trained_detector
 from pipelines.automation import AUTOMATION
 from pipelines.console import console
 from pipelines.jobs import CHAIN, RESCRAPE
@@ -25,6 +26,7 @@ defs = dg.Definitions(
     assets=[
         *SECTION_ASSETS,
         raw_scrape,
+        trained_detector,
         detections,
         filtered_crops,
         reviewed_crops,

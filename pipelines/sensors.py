@@ -1,7 +1,7 @@
 """The subject files become partitions, and their sections observed data versions."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -10,8 +10,9 @@ from assets.recipe import section_key
 from pipelines.partitions import SUBJECTS
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
-from wunderkammer.externals import DECISIONS
+from wunderkammer.externals import DECISIONS, EXTERNALS, RETRAINING, external_version
 from wunderkammer.review.journal import decisions_version
+from wunderkammer.stages import TRAINED_DETECTOR
 from wunderkammer.storage.store import Store
 from wunderkammer.subject import SECTIONS, Subject, SubjectFolder
 
@@ -31,16 +32,19 @@ def digests_of(subjects: Mapping[str, Subject], store: Store) -> Digests:
     return {
         name: {
             **{section: subject.spec.section_digest(section) for section in SECTIONS},
-            **_decisions(name, store),
+            **_externals(subject, store),
         }
         for name, subject in subjects.items()
         if subject.spec.automatic
     }
 
 
-def _decisions(subject: str, store: Store) -> dict[str, str]:
-    version = decisions_version(store, subject, quiet_s=QUIET_S)
-    return {} if version is None else {DECISIONS: version}
+def _externals(subject: Subject, store: Store) -> dict[str, str]:
+    decisions = decisions_version(store, subject.name, quiet_s=QUIET_S)
+    return {
+        RETRAINING: external_version(store, subject, RETRAINING),
+        **({} if decisions is None else {DECISIONS: decisions}),
+    }
 
 
 def observations(seen: Digests, present: Digests) -> Iterator[dg.AssetObservation]:
@@ -53,6 +57,23 @@ def observations(seen: Digests, present: Digests) -> Iterator[dg.AssetObservatio
                     partition=subject,
                     tags={"dagster/data_version": digest},
                 )
+
+
+def absences(seen: Collection[str], present: Collection[str]) -> Iterator[dg.AssetMaterialization]:
+    """That subjects train no detector, noted without a run, which would wait for the GPU."""
+    for subject in sorted(set(present) - set(seen)):
+        yield dg.AssetMaterialization(
+            asset_key=TRAINED_DETECTOR.name,
+            description="The recipe trains no detector.",
+            partition=subject,
+            tags={"dagster/data_version": "none"},
+        )
+
+
+def without_detector(subjects: Mapping[str, Subject]) -> list[str]:
+    """The subjects that train none."""
+    specs = {name: subject.spec for name, subject in subjects.items()}
+    return [n for n, spec in specs.items() if spec.automatic and spec.detector.kind == "none"]
 
 
 def _with_unseen(seen: Digests, present: Digests) -> Digests:
@@ -81,11 +102,22 @@ def sync_subjects(instance: dg.DagsterInstance, folder: SubjectFolder) -> None:
     present = digests_of(folder.subjects, Warehouse().open())
     for event in observations(_observed(instance, folder), present):
         instance.report_runless_asset_event(event)
+    none = without_detector(folder.subjects)
+    for absence in absences([name for name in none if _is_noted(instance, name)], none):
+        instance.report_runless_asset_event(absence)
+
+
+def _is_noted(instance: dg.DagsterInstance, subject: str) -> bool:
+    """Whether the subject's detector, or that there is none, was ever reported."""
+    wanted = dg.AssetRecordsFilter(
+        asset_key=dg.AssetKey(TRAINED_DETECTOR.name), asset_partitions=[subject]
+    )
+    return bool(instance.fetch_materializations(wanted, limit=1).records)
 
 
 def _observed(instance: dg.DagsterInstance, folder: SubjectFolder) -> Digests:
     seen: Digests = {name: {} for name in folder.subjects}
-    for section in (*SECTIONS, DECISIONS):
+    for section in (*SECTIONS, *EXTERNALS):
         for name in folder.subjects:
             records = instance.fetch_observations(
                 dg.AssetRecordsFilter(asset_key=section_key(section), asset_partitions=[name]),
@@ -117,6 +149,7 @@ def subject_files_sensor(
     added, dropped = partition_changes(folder, known)
     seen: Digests = cursor.get("digests", {})
     present = _with_unseen(seen, digests_of(folder.subjects, warehouse.open()))
+    none = without_detector(folder.subjects)
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if added:
         requests.append(SUBJECTS.build_add_request(added))
@@ -124,9 +157,16 @@ def subject_files_sensor(
         requests.append(SUBJECTS.build_delete_request(dropped))
     return dg.SensorResult(
         dynamic_partitions_requests=requests,
-        asset_events=list(observations(seen, present)),
+        asset_events=[
+            *observations(seen, present),
+            *absences(cursor.get("without_detector", []), none),
+        ],
         cursor=json.dumps(
-            {"digests": present, "problems": [str(problem) for problem in folder.problems]},
+            {
+                "digests": present,
+                "problems": [str(problem) for problem in folder.problems],
+                "without_detector": none,
+            },
             sort_keys=True,
         ),
     )

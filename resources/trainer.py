@@ -16,9 +16,10 @@ from pydantic import Field, model_validator
 
 from wunderkammer.build import StageInputs
 from wunderkammer.gan.training.speed import ETA_S, duration
+from wunderkammer.params import Params, digest
 from wunderkammer.process_tree import ProcessTree
 from wunderkammer.scratch import scratch_folder
-from wunderkammer.storage.versions import Draft
+from wunderkammer.storage.versions import Draft, Summary
 
 if TYPE_CHECKING:
     from wunderkammer.gan.job import TrainingJob
@@ -28,6 +29,8 @@ TENSORBOARD_URL = "WUNDERKAMMER_TENSORBOARD_URL"
 NUM_GPUS = "WUNDERKAMMER_NUM_GPUS"
 EXIT_STOPPED = os.EX_TEMPFAIL
 KILL_MARGIN_S = 10
+# The version of a subject that trains no detector.
+NO_DETECTOR = Draft(digest("no detector is trained"), Summary())
 
 
 class Trainer(dg.ConfigurableResource[None]):
@@ -99,15 +102,37 @@ class Trainer(dg.ConfigurableResource[None]):
         # Imported here: it brings matplotlib, which would double the time to load the definitions.
         from wunderkammer.gan.job import collect_training, plan_training
 
-        device = self.device or os.environ.get("WUNDERKAMMER_DEVICE") or "auto"
-        job = plan_training(inputs, device=device, scratch=scratch_folder(inputs.store))
-        with TemporaryDirectory(prefix="wunderkammer-") as folder:
-            file = Path(folder) / "job.json"
-            file.write_text(job.model_dump_json())
-            if self.num_nodes > 1:
-                self._invite(context, inputs, job)
-            self._run(context, job, file)
+        scratch = scratch_folder(inputs.store)
+        job = plan_training(inputs, device=self._device_name, scratch=scratch)
+        if self.num_nodes > 1:
+            self._invite(context, inputs, job)
+        with _written(job) as file:
+            self._run(context, self.command(file), subject=job.subject)
         return collect_training(job)
+
+    def train_detector(self, context: dg.AssetExecutionContext, inputs: StageInputs) -> Draft:
+        """Run the training of a detector for `inputs` to its end and collect it.
+
+        Raises:
+            RuntimeError: the process failed; its own output is in the run's log.
+            LabelsError: the labels are not fit to train on.
+        """
+        if inputs.subject.spec.detector.kind == "none":
+            return NO_DETECTOR
+        # Imported here: they bring pictures and plots, which loading the definitions need not.
+        from wunderkammer.detect.training.collect import collect_detector
+        from wunderkammer.detect.training.job import plan_detector
+
+        scratch = scratch_folder(inputs.store)
+        job = plan_detector(inputs, device=self._device_name, scratch=scratch)
+        with _written(job) as file:
+            command = [sys.executable, "-m", "wunderkammer.detect.training.train", str(file)]
+            self._run(context, command, subject=job.subject)
+        return collect_detector(job)
+
+    @property
+    def _device_name(self) -> str:
+        return self.device or os.environ.get("WUNDERKAMMER_DEVICE") or "auto"
 
     def _invite(
         self, context: dg.AssetExecutionContext, inputs: StageInputs, job: "TrainingJob"
@@ -120,28 +145,29 @@ class Trainer(dg.ConfigurableResource[None]):
             "start on each of %d other machines: python %s", self.num_nodes - 1, command
         )
 
-    def _run(self, context: dg.AssetExecutionContext, job: "TrainingJob", file: Path) -> None:
+    def _run(self, context: dg.AssetExecutionContext, command: list[str], *, subject: str) -> None:
         with _pipes_session(context) as session:
             process = subprocess.Popen(
-                self.command(file), env={**os.environ, **session.get_bootstrap_env_vars()}
+                command, env={**os.environ, **session.get_bootstrap_env_vars()}
             )
             tree = ProcessTree(process.pid)
             try:
                 code = self._watch(context, session, process, tree)
             except DagsterExecutionInterruptedError:
-                context.log.info("stopping: the training writes a checkpoint first")
+                context.log.info("stopping: the training leaves what it has finished")
                 raise
             finally:
                 self._stop(context, process, tree)
+        asset = context.asset_key.to_user_string()
         if code == EXIT_STOPPED:
             raise RuntimeError(
-                f"the training of {job.subject!r} was stopped by a signal and wrote a checkpoint; "
-                f"materialize trained_checkpoint again to go on from it"
+                f"the training of {subject!r} was stopped by a signal and wrote a checkpoint; "
+                f"materialize {asset} again to go on from it"
             )
         if code != 0:
             raise RuntimeError(
-                f"the training of {job.subject!r} ended with exit code {code}; the run's log tells "
-                f"why; materialize trained_checkpoint again to go on from its last checkpoint"
+                f"the training of {subject!r} ended with exit code {code}; the run's log tells "
+                f"why; materialize {asset} again to go on from its last checkpoint"
             )
 
     def _watch(
@@ -189,6 +215,15 @@ class Trainer(dg.ConfigurableResource[None]):
 
 
 @contextmanager
+def _written(job: Params) -> Iterator[Path]:
+    """A file with the job, for its process."""
+    with TemporaryDirectory(prefix="wunderkammer-") as folder:
+        file = Path(folder) / "job.json"
+        file.write_text(job.model_dump_json())
+        yield file
+
+
+@contextmanager
 def _pipes_session(context: dg.AssetExecutionContext) -> Iterator[dg.PipesSession]:
     with ExitStack() as stack:
         with warnings.catch_warnings():
@@ -207,18 +242,17 @@ def _pipes_session(context: dg.AssetExecutionContext) -> Iterator[dg.PipesSessio
 def _report(
     context: dg.AssetExecutionContext, message: Mapping[str, Any], tensorboard_url: str
 ) -> None:
-    """Note a tick as an observation, which the asset's page shows while the training runs."""
-    if message.get("kind") != "tick":
+    """Note a tick or an epoch as an observation, which the asset's page shows meanwhile."""
+    if message.get("kind") not in ("tick", "epoch"):
         return
-    metadata: dict[str, Any] = {
-        "kimg": message["kimg"],
-        **_shown(message["metrics"]),
-        "tensorboard": dg.MetadataValue.url(tensorboard_url),
-    }
-    if message["grid_jpeg_base64"]:
-        metadata["grid"] = dg.MetadataValue.md(
-            f"![grid](data:image/jpeg;base64,{message['grid_jpeg_base64']})"
-        )
+    metadata: dict[str, Any] = _shown(message["metrics"])
+    if message["kind"] == "tick":
+        metadata["kimg"] = message["kimg"]
+        metadata["tensorboard"] = dg.MetadataValue.url(tensorboard_url)
+        if message["grid_jpeg_base64"]:
+            metadata["grid"] = dg.MetadataValue.md(
+                f"![grid](data:image/jpeg;base64,{message['grid_jpeg_base64']})"
+            )
     context.log_event(
         dg.AssetObservation(
             asset_key=context.asset_key, partition=context.partition_key, metadata=metadata

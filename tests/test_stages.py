@@ -9,6 +9,7 @@ from wunderkammer.stages import (
     FILTERED_CROPS,
     REVIEWED_CROPS,
     STAGES,
+    TRAINED_DETECTOR,
     Stage,
     chain,
     fingerprint,
@@ -25,9 +26,11 @@ CHANGES = {
     "video": {"video__fps": 60},
     "evaluate": {"evaluate__seed": 7},
 }
-VERSIONS = {stage.name: f"version of {stage.name}" for stage in STAGES} | {"decisions": "none"}
+VERSIONS = {stage.name: f"version of {stage.name}" for stage in STAGES}
+VERSIONS |= {"decisions": "none", "retraining": "round 0"}
+OPTIONAL = (TRAINED_DETECTOR, DETECTIONS, REVIEWED_CROPS)
 # Those of a subject without a detector and without a gate.
-PLAIN = tuple(stage for stage in STAGES if stage not in (DETECTIONS, REVIEWED_CROPS))
+PLAIN = tuple(stage for stage in STAGES if stage not in OPTIONAL)
 
 
 def prints(spec, versions=VERSIONS):
@@ -60,7 +63,7 @@ def test_a_subject_without_a_detector_or_a_gate_has_neither_stage():
 
 def test_a_subject_with_a_detector_has_them_and_its_crops_read_them():
     spec = with_detector(subject()).spec
-    assert chain(spec) == tuple(stage for stage in STAGES if stage != REVIEWED_CROPS)
+    assert chain(spec) == tuple(s for s in STAGES if s not in (TRAINED_DETECTOR, REVIEWED_CROPS))
     assert upstreams_of(FILTERED_CROPS, spec) == ("raw_scrape", "detections")
     without = {**VERSIONS, "detections": "other boxes"}
     assert differing(prints(spec), prints(spec, without)) == {"filtered_crops"}
@@ -68,10 +71,29 @@ def test_a_subject_with_a_detector_has_them_and_its_crops_read_them():
 
 def test_with_a_gate_the_shards_read_what_was_reviewed_and_each_decision_counts():
     spec = subject(review__gate="all").spec
-    assert chain(spec) == tuple(stage for stage in STAGES if stage != DETECTIONS)
+    assert chain(spec) == tuple(s for s in STAGES if s not in (TRAINED_DETECTOR, DETECTIONS))
     assert upstreams_of(DEDUPED_SHARDS, spec) == ("reviewed_crops",)
     decided = {**VERSIONS, "decisions": "one more"}
     assert differing(prints(spec), prints(spec, decided)) == {"reviewed_crops"}
+
+
+def test_a_detector_of_ones_own_is_read_by_the_detections_that_use_it_and_by_no_other():
+    own = {"detector__kind": "yolo", "detect__kind": "yolo"}
+    spec = subject(**own, detect__weights="trained").spec
+    assert chain(spec) == tuple(s for s in STAGES if s != REVIEWED_CROPS)
+    assert upstreams_of(DETECTIONS, spec) == ("raw_scrape", "trained_detector")
+    assert upstreams_of(TRAINED_DETECTOR, spec) == ()
+    assert upstreams_of(DETECTIONS, subject(**own, detect__weights="yolo.pt").spec) == (
+        "raw_scrape",
+    )
+
+
+def test_a_detector_is_trained_anew_by_another_round_of_the_review_and_not_by_new_pictures():
+    spec = subject(detector__kind="yolo").spec
+    another = {**VERSIONS, "retraining": "round 1"}
+    assert differing(prints(spec), prints(spec, another)) == {"trained_detector"}
+    scraped = {**VERSIONS, "raw_scrape": "more pictures"}
+    assert "trained_detector" not in differing(prints(spec), prints(spec, scraped))
 
 
 @pytest.mark.parametrize("section", CHANGES)
@@ -105,7 +127,7 @@ def test_the_name_of_the_subject_and_its_description_are_not():
     assert prints(subject("dog").spec) == prints(spec) == prints(renamed)
 
 
-@given(st.dictionaries(st.sampled_from(sorted(VERSIONS)), st.text("ab"), min_size=9, max_size=9))
+@given(st.fixed_dictionaries(dict.fromkeys(VERSIONS, st.text("ab"))))
 def test_a_fingerprint_follows_only_from_the_versions_that_are_read(versions):
     spec = subject().spec
     for stage in PLAIN:

@@ -101,7 +101,7 @@ def stage_inputs(stage: Stage, subject: Subject, *, store: Store) -> StageInputs
             )
         upstreams[name] = record
     data_versions = {name: record.data_version for name, record in upstreams.items()}
-    externals = {name: external_version(store, subject.name, name) for name in stage.externals}
+    externals = {name: external_version(store, subject, name) for name in stage.externals}
     wanted = fingerprint(stage, subject.spec, {**data_versions, **externals})
     return StageInputs(subject, store, upstreams, wanted, externals)
 

@@ -27,7 +27,11 @@ class Stage:
 
 
 RAW_SCRAPE = Stage("raw_scrape", "1", sections=("scrape",))
-DETECTIONS = Stage("detections", "1", sections=("detect",), upstreams=("raw_scrape",))
+# Not of `raw_scrape`: a new picture is no reason to train anew.
+TRAINED_DETECTOR = Stage("trained_detector", "1", sections=("detector",), externals=("retraining",))
+DETECTIONS = Stage(
+    "detections", "1", sections=("detect",), upstreams=("raw_scrape", "trained_detector")
+)
 FILTERED_CROPS = Stage(
     "filtered_crops", "2", sections=("filter",), upstreams=("raw_scrape", "detections")
 )
@@ -58,6 +62,7 @@ EVALUATION = Stage(
 
 STAGES: tuple[Stage, ...] = (
     RAW_SCRAPE,
+    TRAINED_DETECTOR,
     DETECTIONS,
     FILTERED_CROPS,
     REVIEWED_CROPS,
@@ -71,9 +76,12 @@ STAGES: tuple[Stage, ...] = (
 def chain(spec: SubjectSpec) -> tuple[Stage, ...]:
     """The stages of one subject in the order of their running.
 
-    Without a detector there are no `detections`, without a gate no `reviewed_crops`.
+    Without a detector there are no `detections`, without labels to train one no
+    `trained_detector`, without a gate no `reviewed_crops`.
     """
     absent = set()
+    if spec.detector.kind == "none":
+        absent.add(TRAINED_DETECTOR)
     if spec.detect.kind == "none":
         absent.add(DETECTIONS)
     if spec.review.gate == "none":
@@ -86,6 +94,8 @@ def upstreams_of(stage: Stage, spec: SubjectSpec) -> tuple[str, ...]:
     present = {other.name for other in chain(spec)}
     if stage == DEDUPED_SHARDS and REVIEWED_CROPS.name in present:
         present.remove(FILTERED_CROPS.name)
+    if stage == DETECTIONS and not spec.detects_with_own:
+        present.discard(TRAINED_DETECTOR.name)
     return tuple(name for name in stage.upstreams if name in present)
 
 

@@ -83,7 +83,7 @@ def _causes(
         causes += _changes(record.sections.get(name, {}), spec.section(name).canonical(), name)
     upstreams = upstreams_of(stage, spec)
     for name in stage.externals:
-        if record.upstreams.get(name) != external_version(store, subject.name, name):
+        if record.upstreams.get(name) != external_version(store, subject, name):
             causes.append(f"new {name}")
     for name in sorted({*upstreams, *record.upstreams} - {*stage.externals}):
         upstream = records.get(name)

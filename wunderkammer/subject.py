@@ -21,7 +21,8 @@ from pydantic_core import ErrorDetails
 
 from wunderkammer.crops.params import FilterParams
 from wunderkammer.dedupe.params import DedupeParams, PhashParams
-from wunderkammer.detect.params import DetectParams, NoDetector
+from wunderkammer.detect.params import DetectParams, NoDetector, YoloParams
+from wunderkammer.detect.training.params import DetectorParams, NoTraining
 from wunderkammer.gan.evaluation.params import EvaluateParams
 from wunderkammer.gan.params import TrainParams
 from wunderkammer.gan.settings import KINDS_WITH_W, check_train
@@ -32,7 +33,18 @@ from wunderkammer.sources.params import ScrapeParams
 from wunderkammer.strict_yaml import StrictYamlError, read_mapping
 from wunderkammer.video.params import VideoParams
 
-SECTIONS = ("scrape", "detect", "filter", "review", "dedupe", "shard", "train", "video", "evaluate")
+SECTIONS = (
+    "scrape",
+    "detector",
+    "detect",
+    "filter",
+    "review",
+    "dedupe",
+    "shard",
+    "train",
+    "video",
+    "evaluate",
+)
 
 # Kinds that a recipe may name before the code that runs them has landed.
 PLANNED_KINDS: Mapping[str, frozenset[str]] = {
@@ -82,6 +94,7 @@ class SubjectSpec(Params):
     detect: DetectParams = NoDetector()
     filter: FilterParams
     review: ReviewParams = ReviewParams()
+    detector: DetectorParams = NoTraining()
     dedupe: DedupeParams = PhashParams()
     shard: ShardParams
     train: TrainParams
@@ -105,7 +118,17 @@ class SubjectSpec(Params):
                 f"video.truncation_psi={self.video.truncation_psi}: train.kind "
                 f"{self.train.kind!r} has no w to truncate; set video.truncation_psi to 1"
             )
+        if self.detects_with_own and self.detector.kind == "none":
+            raise ValueError(
+                "detect.weights: trained needs a section detector that says what to train it on; "
+                "add one of the kind 'yolo', or name a file of weights"
+            )
         return self
+
+    @property
+    def detects_with_own(self) -> bool:
+        """Whether `detect.weights` is the detector that is trained for this subject."""
+        return isinstance(self.detect, YoloParams) and self.detect.weights == "trained"
 
     def section(self, name: str) -> Params:
         """The section called `name`, one of `SECTIONS`."""

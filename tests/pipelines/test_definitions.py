@@ -5,6 +5,7 @@ import yaml
 
 from pipelines.definitions import defs
 from pipelines.instance import PROJECT
+from wunderkammer.externals import EXTERNALS
 from wunderkammer.stages import STAGES
 from wunderkammer.subject import SECTIONS
 
@@ -36,7 +37,9 @@ def test_every_section_feeds_exactly_the_stages_that_read_it():
 
 
 def test_training_waits_for_the_gpu_pool():
-    assert defs.resolve_asset_graph().get(dg.AssetKey("trained_checkpoint")).pools == {"gpu"}
+    graph = defs.resolve_asset_graph()
+    for name in ("trained_checkpoint", "trained_detector"):
+        assert graph.get(dg.AssetKey(name)).pools == {"gpu"}
 
 
 def test_every_check_is_partitioned_and_all_but_the_warning_block():
@@ -51,8 +54,8 @@ def test_loading_leaks_no_warning():
         import assets.checks
         import assets.recipe
 
-        # The sections, and the decisions of persons.
-        assert len(assets.recipe._observables()) == len(SECTIONS) + 1
+        # The sections, and what follows from the decisions of persons.
+        assert len(assets.recipe._observables()) == len(SECTIONS) + len(EXTERNALS)
         assert assets.checks._all_checks()
 
 

@@ -7,9 +7,11 @@ from pipelines.partitions import SUBJECTS
 from pipelines.sensors import subject_files_sensor, sync_subjects
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
+from wunderkammer.externals import EXTERNALS
 from wunderkammer.subject import SECTIONS
 
-OBSERVED = (*SECTIONS, "decisions")
+# And that it trains no detector.
+REPORTED = (*SECTIONS, *EXTERNALS, "trained_detector")
 
 
 def tick(instance, cursor=None):
@@ -36,7 +38,21 @@ def test_a_new_file_becomes_a_partition_with_every_section_observed(workplace, i
     result = tick(instance)
     (request,) = result.dynamic_partitions_requests
     assert request.partition_keys == ["corgi"]
-    assert observed(result) == {("corgi", section) for section in OBSERVED}
+    assert observed(result) == {("corgi", name) for name in REPORTED}
+
+
+def test_that_a_subject_trains_no_detector_is_noted_once_and_without_a_run(workplace, instance):
+    workplace.write("corgi")
+    workplace.write("spider", detector={"kind": "yolo"})
+    first = tick(instance)
+    noted = [e for e in first.asset_events if isinstance(e, dg.AssetMaterialization)]
+    assert [event.partition for event in noted] == ["corgi"]
+    assert not first.run_requests
+    assert not tick(instance, first.cursor).asset_events
+    for _ in range(2):
+        sync_subjects(instance, SubjectFiles().load())
+    key = dg.AssetKey("trained_detector")
+    assert len(instance.fetch_materializations(key, limit=10).records) == 1
 
 
 def test_an_edit_is_observed_for_its_section_and_subject_only(workplace, instance):
@@ -109,4 +125,4 @@ def test_a_subject_that_waits_for_a_person_has_a_partition_and_nothing_for_the_a
     assert request.partition_keys == ["corgi"]
     assert observed(result) == set()
     file.write_text(file.read_text().removeprefix("automatic: false\n"))
-    assert observed(tick(instance, result.cursor)) == {("corgi", section) for section in OBSERVED}
+    assert observed(tick(instance, result.cursor)) == {("corgi", name) for name in REPORTED}
