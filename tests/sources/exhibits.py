@@ -1,5 +1,6 @@
 """Every kind of source with a stand-in that serves its pictures, and what is to come of it."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,8 +22,11 @@ from inaturalist_stand_in import INaturalistStandIn
 from instaloader_files import STEM, album, save, save_post
 from internet_archive_stand_in import InternetArchiveStandIn
 from pdf_files import inked, pdf
+from pydantic import TypeAdapter
 from scraping import picture
 from stand_in import Asked, Reply, StandIn, running
+
+from wunderkammer.sources.params import ScrapeParams
 
 CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
 BY_4 = "https://creativecommons.org/licenses/by/4.0/"
@@ -84,6 +88,11 @@ def serve_pictures(site: StandIn, *hosts: str) -> None:
 
 def is_picture(asked: Asked) -> bool:
     return asked.path.startswith("/pictures/") or asked.path.endswith(PICTURES)
+
+
+def params_of(section: dict[str, Any]) -> Any:
+    """The section as settings."""
+    return TypeAdapter(ScrapeParams).validate_json(json.dumps(section))
 
 
 def conduct(*sites: StandIn, **settings: object) -> dict[str, Any]:

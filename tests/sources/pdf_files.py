@@ -55,16 +55,18 @@ def encrypted(*contents: bytes) -> bytes:
     return pdf(*contents, trailer=b"/Encrypt %b /ID [<00> <00>]" % lock)
 
 
-def hanging(depth: int = 9) -> bytes:
-    """A PDF whose page draws a form that draws ten forms, and so on: 10^depth marks."""
-    # The objects are the catalogue, the pages, one page and its content, then the forms.
+def hanging(*contents: bytes, depth: int = 9) -> bytes:
+    """A PDF whose pages `/X Do` draw a form that draws ten forms, and so on: 10^depth marks."""
+    contents = contents or (b"/X Do",)
+    # The objects are the catalogue, the pages, each page and its content, then the forms.
+    second = 4 + 2 * len(contents)
     forms = [
         stream(
             b"/X Do " * 10,
             b"/Type /XObject /Subtype /Form /BBox [0 0 72 72] "
-            b"/Resources << /XObject << /X %d 0 R >> >>" % (6 + number),
+            b"/Resources << /XObject << /X %d 0 R >> >>" % (second + number),
         )
         for number in range(depth - 1)
     ]
     mark = stream(b"0 0 9 9 re f", b"/Type /XObject /Subtype /Form /BBox [0 0 72 72]")
-    return pdf(b"/X Do", extra=[*forms, mark])
+    return pdf(*contents, extra=[*forms, mark])

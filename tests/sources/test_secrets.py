@@ -18,9 +18,8 @@ import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from exhibits import EXHIBITS, Exhibit, is_picture
+from exhibits import EXHIBITS, Exhibit, is_picture, params_of
 from listings import pages_of
-from pydantic import TypeAdapter
 from scraping import stream_here
 from stand_in import HTML, Asked, Reply
 
@@ -29,7 +28,6 @@ from pipelines.sensors import sync_subjects
 from resources.subjects import SubjectFiles
 from wunderkammer.conduct.errors import FetchError
 from wunderkammer.sources.open_source import LISTINGS
-from wunderkammer.sources.params import ScrapeParams
 
 # The constants of the stand-ins that hold what they accept.
 KEYS = {
@@ -147,7 +145,7 @@ def test_no_error_of_a_listing_shows_a_key(planted, name, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
     exhibit = planted.exhibit
     spoil(exhibit, FAULTS[name])
-    params = TypeAdapter(ScrapeParams).validate_python(exhibit.section, strict=False)
+    params = params_of(exhibit.section)
     listing = LISTINGS[type(params)]
     with pytest.raises(FetchError) as caught:
         pages_of(lambda network: listing(params, network), params.conduct)

@@ -119,7 +119,7 @@ class Api:
 def _json(answer: Answer, check: Callable[[Any], None] | None) -> Any:
     try:
         parsed = json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise FetchError("bad_json", f"from {answer.url}", may_pass=True) from None
     if check is not None:
         check(parsed)

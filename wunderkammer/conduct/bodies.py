@@ -53,6 +53,7 @@ class Body:
         self.head: Head | None = None
         self.chunks: list[bytes] = []
         self.unpacker: Unpacker | None = None
+        self._num_packed = 0
 
     def begin(self, head: Head) -> None:
         """Judge the head of an answer that has content.
@@ -76,9 +77,11 @@ class Body:
             OSError: it can't be written.
         """
         if self.unpacker is not None:
+            # What unpacks to nothing may go on forever.
+            self._num_packed += len(chunk)
             chunk = self.unpacker.feed(chunk, max_bytes=self.max_bytes - self.num_bytes)
         self.num_bytes += len(chunk)
-        if self.num_bytes > self.max_bytes:
+        if max(self.num_bytes, self._num_packed) > self.max_bytes:
             raise FetchError("too_large", f"more than {self.max_bytes} bytes")
         self.keep(chunk)
 

@@ -30,7 +30,8 @@ class Robots:
 
         Raises:
             FetchError: "robots" if the URL may not be fetched; "robots_unreachable" (may pass) if
-                the rules can't be read, which forbids everything until they can.
+                the rules can't be read, which forbids everything until they can;
+                "private_address" if they, and so the URL, lie where nothing may be asked.
         """
         rules = await self._read(url.origin())
         if not rules.can_fetch(str(url), AGENT):
@@ -52,6 +53,8 @@ class Robots:
         except BudgetSpentError:
             raise
         except FetchError as error:
+            if error.reason == "private_address":
+                raise
             status = error.status or 0
             if not 400 <= status < 500 or status == 429:
                 detail = f"robots.txt of {origin.host}: {error.reason}"
