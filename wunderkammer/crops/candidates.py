@@ -2,7 +2,7 @@
 
 picture   the row of the picture
 number    0 for the only candidate of its picture, else 1, 2, … among several
-x0 y0 x1 y1 angle_deg   the window (null where there is none)
+x0 y0 x1 y1 angle_deg shown_width shown_height   the window (null where there is none)
 reason detail   why there is none (null where there is one)
 measure/<name>  null where it was not measured
 """
@@ -29,6 +29,8 @@ def candidates(
         "x1": windows.x1,
         "y1": windows.y1,
         "angle_deg": windows.angle_deg,
+        "shown_width": windows.shown_width,
+        "shown_height": windows.shown_height,
         "reason": nothing,
         "detail": nothing,
     }

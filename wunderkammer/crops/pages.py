@@ -1,5 +1,6 @@
 """Windows about the pages of scans."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -26,19 +27,16 @@ def place_page(boxes: Boxes, angle_deg: Floats, *, fit: str) -> Windows:
 
     `pad` takes the square about the whole page, `crop` the square within it, `squash` the page.
     """
+    width = np.round(boxes.x1 - boxes.x0).astype(np.int64)
+    height = np.round(boxes.y1 - boxes.y0).astype(np.int64)
     if fit == "squash":
-        return Windows(
-            x0=np.round(boxes.x0).astype(np.int64),
-            y0=np.round(boxes.y0).astype(np.int64),
-            x1=np.round(boxes.x1).astype(np.int64),
-            y1=np.round(boxes.y1).astype(np.int64),
-            angle_deg=angle_deg,
-        )
-    longer = np.maximum(boxes.x1 - boxes.x0, boxes.y1 - boxes.y0)
-    shorter = np.minimum(boxes.x1 - boxes.x0, boxes.y1 - boxes.y0)
-    side = np.round(longer if fit == "pad" else shorter).astype(np.int64)
-    windows = squares_around(boxes, np.maximum(side, 1), slide=False)
-    return Windows(windows.x0, windows.y0, windows.x1, windows.y1, angle_deg)
+        x0, y0 = np.round(boxes.x0).astype(np.int64), np.round(boxes.y0).astype(np.int64)
+        upright = Windows.upright(x0, y0, x0 + width, y0 + height)
+        return replace(upright, angle_deg=angle_deg)
+    side = np.maximum(width, height) if fit == "pad" else np.minimum(width, height)
+    squares = squares_around(boxes, np.maximum(side, 1), slide=False)
+    # Beside a page lies the scanner's bed, or the other page.
+    return replace(squares, angle_deg=angle_deg, shown_width=width, shown_height=height)
 
 
 def page_cuts(params: PageParams) -> list[Cut]:

@@ -49,7 +49,8 @@ Image8 = npt.NDArray[np.uint8]
 class Window:
     """A window of a picture: its blob, its upright size in px as the scrape found it, the edges.
 
-    The window may reach beyond the picture, and is turned by `angle_deg` about its centre.
+    The window may reach beyond the picture, and is turned by `angle_deg` about its centre. If
+    `shown_width` is not 0, only the part of that size about its centre is shown.
     """
 
     sha256: str
@@ -60,19 +61,22 @@ class Window:
     x1: int
     y1: int
     angle_deg: float = 0.0
+    shown_width: int = 0
+    shown_height: int = 0
 
     @property
     def key(self) -> str:
         """Names it in a ledger."""
         edges = f"{self.x0},{self.y0},{self.x1},{self.y1}"
         turned = f",{self.angle_deg:.4f}" if self.angle_deg else ""
-        return f"{self.sha256}:{edges}{turned}"
+        shown = f",{self.shown_width}x{self.shown_height}" if self.shown_width else ""
+        return f"{self.sha256}:{edges}{turned}{shown}"
 
     @property
     def is_inside(self) -> bool:
-        """Whether it is an upright part of the picture."""
+        """Whether it is an upright part of the picture, shown whole."""
         fits = self.x0 >= 0 and self.y0 >= 0 and self.x1 <= self.width and self.y1 <= self.height
-        return fits and not self.angle_deg
+        return fits and not self.angle_deg and not self.shown_width
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ def _cut_out(
     # Pixel centres lie at half px: cv2's coordinates are those of the centres.
     matrix = cv2.getRotationMatrix2D((centre[0] - 0.5, centre[1] - 0.5), window.angle_deg, 1.0)
     matrix[:, 2] += np.array([width / 2 - centre[0], height / 2 - centre[1]])
-    return cv2.warpAffine(
+    cut_HWC = cv2.warpAffine(
         picture_HWC,
         matrix,
         (width, height),
@@ -173,6 +177,15 @@ def _cut_out(
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=tuple(map(int, fill)),
     ).astype(np.uint8, copy=False)
+    if not window.shown_width:
+        return cut_HWC
+    left = max(0, round((width - window.shown_width / scale) / 2))
+    top = max(0, round((height - window.shown_height / scale) / 2))
+    inner = np.s_[top : height - top, left : width - left]
+    framed_HWC = np.empty_like(cut_HWC)
+    framed_HWC[:] = fill
+    framed_HWC[inner] = cut_HWC[inner]
+    return framed_HWC
 
 
 def _border(picture_HWC: Image8) -> tuple[int, ...]:

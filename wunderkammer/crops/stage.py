@@ -190,7 +190,7 @@ def _masked(inputs: StageInputs, found: pa.Table, *, params: MaskParams) -> pa.T
 def _windows(raw: pa.Table, found: pa.Table) -> list[Window | None]:
     """The window of each row that has no reason against it."""
     pictures = raw.select(["sha256", "width", "height"]).take(found["picture"])
-    edges = ("x0", "y0", "x1", "y1", "angle_deg")
+    edges = ("x0", "y0", "x1", "y1", "angle_deg", "shown_width", "shown_height")
     columns = [pictures[name].to_pylist() for name in pictures.column_names]
     columns += [found[name].to_pylist() for name in edges]
     reasons = found["reason"].to_pylist()

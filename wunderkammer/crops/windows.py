@@ -14,7 +14,8 @@ class Windows:
     """Rectangles: columns x0 to x1, rows y0 to y1, ends excluded.
 
     They may reach beyond the picture. `angle_deg` is by how much the content is turned about the
-    centre, counter-clockwise.
+    centre, counter-clockwise. Where `shown_width` and `shown_height` are not 0, only the part of
+    that size about the centre is shown.
     """
 
     x0: Ints
@@ -22,6 +23,14 @@ class Windows:
     x1: Ints
     y1: Ints
     angle_deg: Floats
+    shown_width: Ints
+    shown_height: Ints
+
+    @classmethod
+    def upright(cls, x0: Ints, y0: Ints, x1: Ints, y1: Ints) -> "Windows":
+        """Windows of which all is shown, and nothing turned."""
+        nothing = np.zeros(len(x0), np.int64)
+        return cls(x0, y0, x1, y1, np.zeros(len(x0)), nothing, nothing)
 
     @property
     def shorter_side(self) -> Ints:
@@ -51,7 +60,7 @@ def centre_squares(width: Ints, height: Ints) -> Windows:
     """The largest centred square of each picture (half a pixel to the upper left if odd)."""
     side = np.minimum(width, height)
     x0, y0 = (width - side) // 2, (height - side) // 2
-    return Windows(x0, y0, x0 + side, y0 + side, np.zeros(len(side)))
+    return Windows.upright(x0, y0, x0 + side, y0 + side)
 
 
 def squares_around(boxes: Boxes, side: Ints, *, slide: bool) -> Windows:
@@ -65,7 +74,7 @@ def squares_around(boxes: Boxes, side: Ints, *, slide: bool) -> Windows:
     if slide:
         x0 = _slid(x0, side, boxes.width)
         y0 = _slid(y0, side, boxes.height)
-    return Windows(x0, y0, x0 + side, y0 + side, np.zeros(len(side)))
+    return Windows.upright(x0, y0, x0 + side, y0 + side)
 
 
 def cover(boxes: Boxes, side: Ints) -> Floats:
