@@ -15,7 +15,7 @@ from wunderkammer.review.session import Session, Wishes
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.versions import Draft, Record, Summary, Versions
 
-SUBJECT = "cat"
+SUBJECT = "quilt"
 WIDTH, HEIGHT, SIDE = 120, 90, 60
 WEIGHTS = hashlib.sha256(b"weights").hexdigest()
 
@@ -68,19 +68,19 @@ def fill(store, num_crops, *, with_pictures=True, with_objects=True, **changes):
         x0 = (WIDTH - SIDE) // 2
         raw.append(
             {
-                "id": f"cat-{number:05}",
+                "id": f"quilt-{number:05}",
                 "sha256": sha256,
                 "source": ("flickr", "commons")[number % 2],
                 "licence": ("CC-BY-4.0", "CC0-1.0", None)[number % 3],
-                "author": f"<b>Author</b> {number}",
+                "author": f"Ann & <Bob> {number}",
                 "landing_page": f"https://example.org/{number}",
                 "decision": "kept",
             }
         )
         crops.append(
             {
-                "id": f"cat-{number:05}",
-                "picture_id": f"cat-{number:05}",
+                "id": f"quilt-{number:05}",
+                "picture_id": f"quilt-{number:05}",
                 "sha256": sha256,
                 # The picture stands for the crop: what is cut is for another stage to test.
                 "crop_sha256": sha256 if with_pictures else sha(f"crop {number}"),
@@ -92,7 +92,7 @@ def fill(store, num_crops, *, with_pictures=True, with_objects=True, **changes):
                 "box_y1": 10 + SIDE,
                 "phash": number,
                 "sharpness": float((number * 37) % 101),
-                "label": ("tabby", "siamese")[number % 2],
+                "label": ("log_cabin", "nine_patch")[number % 2],
                 "source": raw[-1]["source"],
                 "licence": raw[-1]["licence"],
                 "decision": "kept",
@@ -118,7 +118,7 @@ def objects(num_crops):
         "object_y0": [15.0] * num_crops,
         "object_x1": [85.0] * num_crops,
         "object_y1": [65.0] * num_crops,
-        "class_name": ["cat"] * num_crops,
+        "class_name": ["quilt"] * num_crops,
         "weights_sha256": [WEIGHTS] * num_crops,
         "measure/confidence": [((number * 53) % 97 + 2) / 100 for number in range(num_crops)],
     }

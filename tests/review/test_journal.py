@@ -26,7 +26,7 @@ sys.path[:0] = sys.argv[2:]
 from review_decisions import decision, proposal
 from wunderkammer.review.journal import Journal
 from wunderkammer.storage.store import Store
-journal = Journal(Store(sys.argv[1]), "cat")
+journal = Journal(Store(sys.argv[1]), "quilt")
 for number in range(10_000):
     made = decision(about=proposal(number), order=number + 1)
     journal.append([made])
@@ -44,7 +44,7 @@ def segments(store):
 
 
 def test_decisions_come_back_as_they_were_made(store):
-    first = decision("reject", reason="blurred", about=proposal(1, class_name="cat"))
+    first = decision("reject", reason="blurred", about=proposal(1, class_name="quilt"))
     second = undo(first)
     journal = Journal(store, SUBJECT)
     journal.append([first])
@@ -125,7 +125,7 @@ def test_a_damaged_line_costs_that_line_and_is_told(tmp_path, caplog):
     lines = store.path(key).read_bytes().splitlines(keepends=True)
     store.path(key).write_bytes(lines[0] + b"\0" * 80 + b"\n" + lines[2])
     assert read_decisions(store, SUBJECT) == [made[0], made[2]]
-    assert "a damaged decision on cat is ignored" in caplog.text
+    assert "a damaged decision on quilt is ignored" in caplog.text
 
 
 def test_what_could_not_be_written_may_be_appended_again(tmp_path, monkeypatch):

@@ -71,7 +71,7 @@ def test_every_crop_is_drawn_about_as_often():
 
 def test_a_sample_that_is_not_decided_stops_with_what_to_run():
     decisions = [decision(), None, None]
-    with pytest.raises(ReviewNeededError, match=r"2 of the 3 .* wunderkammer review cat"):
+    with pytest.raises(ReviewNeededError, match=r"2 of the 3 .* wunderkammer review quilt"):
         check_sample([0, 1, 2], decisions, subject=SUBJECT, params=params())
 
 

@@ -239,7 +239,7 @@ def test_a_decision_is_kept_before_it_is_answered(served):
 def test_the_details_of_a_crop_are_texts_with_its_history(served):
     served.post(wish(2))
     told = served.get(f"api/details?version={served.version}&row=2").json
-    assert told["author"] == "<b>Author</b> 2"
+    assert told["author"] == "Ann & <Bob> 2"
     assert "licence" not in told
     assert told["history"][-1]["decision"] == "accept"
 

@@ -30,7 +30,7 @@ def states(found):
 
 
 def test_without_crops_it_says_what_to_run(store):
-    with pytest.raises(NothingToReviewError, match="wunderkammer refresh cat"):
+    with pytest.raises(NothingToReviewError, match="wunderkammer refresh quilt"):
         session(store).deck()
 
 

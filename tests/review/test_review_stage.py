@@ -58,7 +58,7 @@ def test_the_manifest_says_who_proposed_and_who_approved_each_crop(store):
 
 
 def test_of_all_only_what_is_accepted_goes_on(store):
-    with pytest.raises(ReviewNeededError, match=r"6 not_reviewed.*wunderkammer review cat"):
+    with pytest.raises(ReviewNeededError, match=r"6 not_reviewed.*wunderkammer review quilt"):
         build(store, review__gate="all")
     decide(session(store), wish(0), wish(1, "reject"))
     draft = build(store, review__gate="all")
