@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from wunderkammer.params import Params
+from wunderkammer.detect.params import YoloParams
 from wunderkammer.subject import Subject, SubjectSpec
 
 RECIPE: dict[str, dict[str, Any]] = {
@@ -24,14 +24,7 @@ def subject(name: str = "cat", **changes: Any) -> Subject:
     return Subject(name, SubjectSpec.model_validate(sections), Path("subjects"))
 
 
-class YoloParams(Params):
-    """A detector as a later release may bring it."""
-
-    kind: Literal["yolo"] = "yolo"
-    weights: str = "yolo.pt"
-
-
 def with_detector(plain: Subject, weights: str = "yolo.pt") -> Subject:
-    """The same subject with a detector, though no kind of detector is built yet."""
-    detect = YoloParams(weights=weights)
+    """The same subject with a detector."""
+    detect = YoloParams(kind="yolo", weights=weights)
     return replace(plain, spec=plain.spec.model_copy(update={"detect": detect}))

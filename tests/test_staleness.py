@@ -201,7 +201,7 @@ def test_other_weights_make_the_detections_stale_and_a_filter_change_does_not(st
     build(seeing, store)
     others = with_detector(subject(), weights="better.pt")
     assert states(others, store) == {"detections": "stale", **only(NAMES[1:])}
-    assert causes(others, store)["detections"] == "detect.weights: default → better.pt"
+    assert causes(others, store)["detections"] == "detect.weights: yolo.pt → better.pt"
     stricter = with_detector(subject(filter__min_side_px=96))
     assert states(stricter, store) == {"detections": "fresh", **only(NAMES[1:])}
 

@@ -63,9 +63,9 @@ def _tile(row: Mapping[str, Any], *, classes: Collection[str], blobs: Blobs) -> 
 
 
 def _said(row: Mapping[str, Any]) -> str:
-    """The surest boxes in words."""
+    """The surest box in words."""
     if not row["confidence"]:
         return "nothing found"
-    surest = list(zip(row["class_name"], row["confidence"], strict=True))[:2]
-    more = len(row["confidence"]) - len(surest)
-    return ", ".join(f"{name} {sure:.2f}" for name, sure in surest) + (f" +{more}" if more else "")
+    more = len(row["confidence"]) - 1
+    surest = f"{row['class_name'][0]} {row['confidence'][0]:.2f}"
+    return surest + (f" +{more}" if more else "")

@@ -62,12 +62,13 @@ def load_detector(params: YoloParams, *, inputs: StageInputs) -> Detector:
     """The detector that the section `detect` names, which knows the classes that it asks for.
 
     Raises:
-        WeightsNotFoundError: there is no such file, or no detector was trained yet.
+        WeightsNotFoundError: there is no such file.
         DetectorFileError: the file is damaged, hostile, not the pinned one, or of another kind.
         UnknownClassError: it has no such class.
     """
     if params.weights == TRAINED:
-        detector = _trained(inputs)
+        record = inputs.upstreams[TRAINED_STAGE]
+        detector = parse_detector(inputs.versions.read(record, TRAINED_FILE))
     else:
         detector = read_detector(find_weights(params, subject=inputs.subject))
     if params.sha256 not in (None, detector.sha256):
@@ -84,13 +85,3 @@ def load_detector(params: YoloParams, *, inputs: StageInputs) -> Detector:
             f"class{hint} (it has: {', '.join(detector.names)})"
         )
     return detector
-
-
-def _trained(inputs: StageInputs) -> Detector:
-    record = inputs.versions.current(inputs.subject.name, TRAINED_STAGE)
-    if record is None:
-        raise WeightsNotFoundError(
-            f"detect.weights={TRAINED!r} of {inputs.subject.name!r}: no detector was trained yet; "
-            f"materialize {TRAINED_STAGE} first, or name a file of weights"
-        )
-    return parse_detector(inputs.versions.read(record, TRAINED_FILE))
