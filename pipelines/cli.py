@@ -12,6 +12,7 @@ from rich.table import Table
 
 from pipelines.checkpoint_cli import export_checkpoint, import_checkpoint
 from pipelines.collection_cli import attributions, scrape
+from pipelines.detector_cli import check_labels, retrain_detector
 from pipelines.filter_cli import tune
 from pipelines.review_cli import review
 from wunderkammer.gan.evaluation.verdict import memorisation_verdict
@@ -120,6 +121,8 @@ app.command()(scrape)
 app.command()(attributions)
 app.command()(tune)
 app.command()(review)
+app.command()(check_labels)
+app.command()(retrain_detector)
 app.command()(import_checkpoint)
 app.command()(export_checkpoint)
 

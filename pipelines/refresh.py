@@ -4,7 +4,7 @@ A step at a time is what makes early cut-off exact: after a step whose content c
 nothing downstream is stale any more, so nothing more is run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
@@ -14,7 +14,15 @@ from pipelines.launcher import fail_dead_runs
 from pipelines.sensors import sync_subjects
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
-from wunderkammer.stages import DETECTIONS, RAW_SCRAPE, chain
+from wunderkammer.stages import (
+    DETECTIONS,
+    FILTERED_CROPS,
+    RAW_SCRAPE,
+    STAGES,
+    TRAINED_DETECTOR,
+    Stage,
+    chain,
+)
 from wunderkammer.staleness import StepState, assess, steps_to_run
 from wunderkammer.storage.versions import Versions
 
@@ -40,9 +48,31 @@ def refresh(
         step = StepState(subject, RAW_SCRAPE.name, "stale", "asked to rescrape")
         _run(instance, step, force=True, say=say)
         ran.append(step)
-    while steps := stale_steps(subject):
+    return ran + _run_stale(instance, subject, among=STAGES, say=say)
+
+
+def retrain(instance: dg.DagsterInstance, subject: str, *, say: Say) -> list[StepState]:
+    """Train the subject's detector anew, and bring its crops up to date for the next review.
+
+    Raises:
+        RefreshError: a step failed.
+        SubjectError: there is no such subject, or its file is wrong.
+    """
+    fail_dead_runs(instance)
+    step = StepState(subject, TRAINED_DETECTOR.name, "stale", "asked to retrain")
+    _run(instance, step, force=True, say=say)
+    until_crops = STAGES[: STAGES.index(FILTERED_CROPS) + 1]
+    return [step, *_run_stale(instance, subject, among=until_crops, say=say)]
+
+
+def _run_stale(
+    instance: dg.DagsterInstance, subject: str, *, among: Sequence[Stage], say: Say
+) -> list[StepState]:
+    names = {stage.name for stage in among}
+    ran: list[StepState] = []
+    while steps := [step for step in stale_steps(subject) if step.asset in names]:
         step = steps[0]
-        if any(done.asset == step.asset for done in ran if done.cause != "asked to rescrape"):
+        if any(done.asset == step.asset for done in ran):
             raise RefreshError(
                 f"{step.asset} of {subject!r} ran and is still {step.state}: {step.cause}"
             )
