@@ -98,7 +98,7 @@ def test_a_journal_that_was_folded_in_already_changes_nothing(begin, journal):
 
 
 def test_the_latest_outcome_of_a_url_counts_whatever_the_order(begin):
-    for seconds in ((0, 2), (5, 1), (3, 3)):
+    for seconds in ((0, 2), (1, 5), (3, 3)):
         run = begin()
         run.add([failed("u", second) for second in seconds])
         run.close()
@@ -135,6 +135,28 @@ def test_many_are_folded_on_the_way_and_lost_by_no_kill(begin, journal, monkeypa
     assert journal.read_text().count("\n") == 3
     found = begin().find(urls)
     assert [one and one.url for one in found] == urls
+
+
+def test_a_second_run_at_the_same_time_takes_nothing_from_the_first(begin, journal, monkeypatch):
+    monkeypatch.setattr(outcomes, "FOLD_ROWS", 3)
+    first = begin()
+    first.add([failed("a")])
+    second = begin()
+    assert second.find(["a"]) == [failed("a")]
+    first.add([failed("b")])
+    second.add([failed("c")])
+    second.close()
+    first.add([failed("d")])
+    assert first.find(["a", "b", "d"]) == [failed("a"), failed("b"), failed("d")]
+    first.close()
+    assert begin().find(list("abcd")) == [failed(url) for url in "abcd"]
+
+
+@pytest.mark.parametrize("line", ["12", "{}", '{"url": "u", "colour": "red"}', "\x00\xff"])
+def test_a_line_of_another_shape_is_ignored(begin, journal, line):
+    begin().add([failed("u")])
+    journal.write_bytes(line.encode("latin-1") + b"\n" + journal.read_bytes())
+    assert begin().find(["u"]) == [failed("u")]
 
 
 def test_one_thread_finds_what_another_adds(begin, journal, monkeypatch):

@@ -316,7 +316,7 @@ def test_pictures_of_all_sources_stand_in_one_manifest_each_with_its_source(scra
 def test_a_rescrape_of_several_sources_asks_each_for_what_is_new(scraper, site):
     sources = [spiders(site), spiders(site, taxon_id=52628, max_photos_per_observation=1)]
     before = scrape(scraper, site, *sources)
-    assert len(photos(site)) == 12
+    assert set(photos(site)) == {f"/photos/{n}0/original.jpg" for n in range(1, 7)}
     site.asked.clear()
     after = scrape(scraper, site, *sources)
     assert site.paths() == ["/v1/observations"] * 2
@@ -329,6 +329,15 @@ def test_a_source_more_fetches_nothing_again_of_the_others(scraper, site):
     site.asked.clear()
     built = scrape(scraper, site, spiders(site), drawer(scraper.root, "drawer", range(3)))
     assert by_source(list(scraper.kept(built))) == {"inaturalist": 6, "folder": 3}
+    assert photos(site) == []
+
+
+def test_sources_in_another_order_fetch_nothing_again(scraper, site):
+    one, other = spiders(site, taxon_id=52628), spiders(site)
+    scrape(scraper, site, one, other, spiders(site))
+    site.asked.clear()
+    built = scrape(scraper, site, other, one)
+    assert by_source(list(scraper.kept(built))) == {"inaturalist": 6, "inaturalist-2": 6}
     assert photos(site) == []
 
 

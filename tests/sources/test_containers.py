@@ -4,6 +4,7 @@ import stat
 import struct
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,14 @@ def test_a_zip_is_unpacked_once_and_then_not_needed(cellar):
     assert item.sha256 in cellar.containers().unpacked()
     assert cellar.items(cellar.zip(b"", sha256=item.sha256, path=None)) == before
     assert contents(before) == {f"a/{n}": c for n, c in TWO.items()}
+
+
+def test_of_two_zips_of_one_content_one_file_is_enough(cellar):
+    item = cellar.zip(zipped(TWO))
+    twin = replace(item, id="b", path=None)
+    first, second = cellar.containers().open([item, twin])
+    assert reasons(first) == {"a/a/1.png": None, "a/b/2.png": None}
+    assert reasons(second) == {"b/a/1.png": None, "b/b/2.png": None}
 
 
 def test_a_zip_whose_members_were_deleted_is_unpacked_again(cellar):

@@ -14,6 +14,7 @@ from test_containers import map_here, zipped
 from wunderkammer.harvest.course import Course
 from wunderkammer.harvest.harvest import Harvest
 from wunderkammer.harvest.line import NetworkLine
+from wunderkammer.harvest.outcomes import Outcomes
 from wunderkammer.sources import endless_forams
 from wunderkammer.sources.endless_forams import EndlessForams, EndlessForamsParams
 from wunderkammer.sources.ingest import Ingest, facts_ledger, ingest
@@ -40,13 +41,16 @@ class Harvester:
         kind = params.kind
         line = NetworkLine(params.conduct, contact=TESTER, scratch=self.root / "scratch")
         try:
+            outcomes = Outcomes(
+                self.store, "ledger/outcomes", journal=self.root / "scratch" / "journal"
+            )
             harvest = Harvest(
                 kind,
                 SOURCES[kind](params, line.network),
                 params,
                 store=self.store,
                 ledger="ledger",
-                scratch=self.root / "scratch",
+                outcomes=outcomes,
                 line=line,
                 committed=self.course,
             )
@@ -60,7 +64,7 @@ class Harvester:
                 places.settle(table)
                 rows |= {row["id"]: row for row in table.to_pylist()}
             report = harvest.report()
-            harvest.close()
+            outcomes.close()
         finally:
             line.close()
         self.problems = report.problems

@@ -52,7 +52,7 @@ LOG_INTERVAL_S = 10.0
 
 
 class Harvest:
-    """One listing, its downloads, and what is remembered of both below `ledger`."""
+    """One listing, its downloads, and what is remembered of both: below `ledger`, in `outcomes`."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Harvest:
         *,
         store: Store,
         ledger: str,
-        scratch: Path,
+        outcomes: Outcomes,
         line: NetworkLine,
         committed: Course | None,
     ) -> None:
@@ -75,9 +75,7 @@ class Harvest:
         if committed is not None and committed.query != query:
             committed = None
         self._records = Records(store, f"{ledger}/records/{name}/{query[:16]}")
-        self._outcomes = Outcomes(
-            store, f"{ledger}/outcomes/{name}", journal=scratch / f"{name}.jsonl"
-        )
+        self._outcomes = outcomes
         course = next_course(
             committed,
             self._records.progress(),
@@ -201,10 +199,6 @@ class Harvest:
             measures=dict(self._counts),
             courses={self.name: course.model_dump(mode="json")},
         )
-
-    def close(self) -> None:
-        """Leave what is known in the ledgers."""
-        self._outcomes.close()
 
     def _items(self, batch: Sequence[Finished], places: Places) -> list[SourceItem]:
         outcomes = [self._outcome(finished) for finished in batch]

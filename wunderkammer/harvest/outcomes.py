@@ -63,7 +63,7 @@ OUTCOMES = pa.schema(
 
 
 class Outcomes:
-    """A ledger of outcomes with a journal; two threads may use it.
+    """A ledger of outcomes with a journal; two threads and all sources of a subject may use it.
 
     The journal is a file of lines that a killed run leaves behind and the next one folds into the
     ledger, so that what was fetched is known however the run ended.
@@ -80,8 +80,9 @@ class Outcomes:
         self._folded: list[pa.Table] = []
         self._new: dict[str, Outcome] = {}
         self._lock = Lock()
-        self._journal = journal.open("w", encoding="utf-8")
-        self._num_lines = 0
+        # At its end, even if another run has begun and taken what stood there.
+        self._journal = journal.open("a", encoding="utf-8")
+        self._journal.truncate(0)
 
     def find(self, urls: Sequence[str]) -> list[Outcome | None]:
         """The last outcome of each URL, None where it was never asked for."""
@@ -105,8 +106,7 @@ class Outcomes:
                 self._new[outcome.url] = outcome
                 self._journal.write(json.dumps(asdict(outcome)) + "\n")
             self._journal.flush()
-            self._num_lines += len(outcomes)
-            if self._num_lines >= FOLD_ROWS:
+            if len(self._new) >= FOLD_ROWS:
                 self._fold()
 
     def close(self) -> None:
@@ -118,11 +118,9 @@ class Outcomes:
 
     def _fold(self) -> None:
         """Move what the journal holds into the ledger."""
-        self._folded.append(self._append(_read_journal(self._journal_path)))
+        self._folded.append(self._append([*self._new.values()]))
         self._new = {}
-        self._journal.seek(0)
-        self._journal.truncate()
-        self._num_lines = 0
+        self._journal.truncate(0)
 
     def _append(self, outcomes: Sequence[Outcome]) -> pa.Table:
         rows = [{**asdict(outcome), "key": f"{outcome.url}|{outcome.at}"} for outcome in outcomes]
@@ -134,10 +132,10 @@ class Outcomes:
 
 def _read_journal(path: Path) -> list[Outcome]:
     outcomes = []
-    with suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
+    with suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
-            # The last line of a killed run may be half a line.
-            with suppress(json.JSONDecodeError):
+            # The last line of a killed run may be half a line, that of a power cut anything.
+            with suppress(ValueError, TypeError):
                 outcomes.append(Outcome(**json.loads(line)))
     return outcomes
 

@@ -113,7 +113,11 @@ class Containers:
         Those that are new are looked into here; give many at a time, for that starts a process.
         """
         pdfs = {item.sha256: item.sha256 for item in found if item.form == "pdf"}
-        zips = {item.sha256: item.path for item in found if item.form == "zip"}
+        zips: dict[str, Path | None] = {}
+        for item in found:
+            # Of two with one content the second may come without a file of its own.
+            if item.form == "zip":
+                zips[item.sha256] = item.path or zips.get(item.sha256)
         known = {**self._count(pdfs), **self._unpack(zips)}
         return [self._items(item, known[item.sha256]) for item in found]
 

@@ -12,6 +12,7 @@ from wunderkammer.conduct.params import ConductParams, MissingContactError, cont
 from wunderkammer.harvest.course import Course
 from wunderkammer.harvest.harvest import Harvest
 from wunderkammer.harvest.line import NetworkLine
+from wunderkammer.harvest.outcomes import Outcomes
 from wunderkammer.scratch import scratch_folder
 from wunderkammer.sources.archive import Archive
 from wunderkammer.sources.combine import Combine, Member
@@ -97,50 +98,60 @@ def open_source(params: ScrapeParams, around: Surroundings) -> Iterator[Source]:
         yield source
 
 
+@dataclass(frozen=True)
+class _Connection:
+    """What the sources on the network share in a run."""
+
+    line: NetworkLine
+    outcomes: Outcomes
+
+
 def _open(params: ScrapeParams, around: Surroundings, stack: ExitStack) -> Source:
     name = params.kind
     if isinstance(params, CombineParams):
         return _combine(params, around, stack)
     if isinstance(params, RemoteParams) and not _is_local(params):
-        return _harvest(name, params, around, _line(params.conduct, around, stack), stack)
+        return _harvest(name, params, around, _connected(params.conduct, around, stack))
     return Local(_local(params, around))
 
 
 def _combine(params: CombineParams, around: Surroundings, stack: ExitStack) -> Source:
-    line: NetworkLine | None = None
+    connection: _Connection | None = None
     members = {}
     for name, member, weight in params.named():
         if isinstance(member, RemoteParams) and not _is_local(member):
-            line = line or _line(params.conduct, around, stack)
+            connection = connection or _connected(params.conduct, around, stack)
             member = member.model_copy(update={"conduct": params.conduct})
-            source: Source = _harvest(name, member, around, line, stack)
+            source: Source = _harvest(name, member, around, connection)
         else:
             source = Local(_local(member, around))
         members[name] = Member(source, weight, member.max_images)
     return Combine(members)
 
 
-def _line(conduct: ConductParams, around: Surroundings, stack: ExitStack) -> NetworkLine:
+def _connected(conduct: ConductParams, around: Surroundings, stack: ExitStack) -> _Connection:
     line = NetworkLine(conduct, contact=contact_of(conduct), scratch=around.scratch)
     stack.callback(line.close)
-    return line
+    outcomes = Outcomes(
+        around.store, f"{around.ledger}/outcomes", journal=around.scratch / "outcomes.jsonl"
+    )
+    stack.callback(outcomes.close)
+    return _Connection(line, outcomes)
 
 
 def _harvest(
-    name: str, params: RemoteParams, around: Surroundings, line: NetworkLine, stack: ExitStack
+    name: str, params: RemoteParams, around: Surroundings, connection: _Connection
 ) -> Harvest:
-    harvest = Harvest(
+    return Harvest(
         name,
-        _listing(params, around, line),
+        _listing(params, around, connection.line),
         params,
         store=around.store,
         ledger=around.ledger,
-        scratch=around.scratch,
-        line=line,
+        outcomes=connection.outcomes,
+        line=connection.line,
         committed=around.courses.get(name),
     )
-    stack.callback(harvest.close)
-    return harvest
 
 
 def _listing(params: RemoteParams, around: Surroundings, line: NetworkLine) -> Listing:
