@@ -324,12 +324,13 @@ def test_a_rescrape_of_several_sources_asks_each_for_what_is_new(scraper, site):
     assert scraper.rows(after) == scraper.rows(before)
 
 
-def test_a_source_more_fetches_nothing_again_of_the_others(scraper, site):
+def test_a_source_more_asks_the_others_only_for_what_is_new(scraper, site):
     scrape(scraper, site, spiders(site))
+    assert site.paths().count("/v1/observations") == 2
     site.asked.clear()
     built = scrape(scraper, site, spiders(site), drawer(scraper.root, "drawer", range(3)))
     assert by_source(list(scraper.kept(built))) == {"inaturalist": 6, "folder": 3}
-    assert photos(site) == []
+    assert site.paths() == ["/v1/observations"]
 
 
 def test_sources_in_another_order_fetch_nothing_again(scraper, site):

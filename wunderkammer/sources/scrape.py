@@ -50,13 +50,13 @@ def scrape_images(inputs: StageInputs) -> Draft:
     params = inputs.subject.spec.scrape
     home = Versions.home(inputs.subject.name, RAW_SCRAPE.name)
     start = perf_counter()
-    record = _previous_record(inputs)
-    previous = _rows_of(record, inputs.versions)
+    current = inputs.versions.current(inputs.subject.name, RAW_SCRAPE.name)
+    previous = _previous_rows(current, inputs)
     do = Ingest(inputs.store, max_bytes=params.max_bytes, max_pixels=params.max_pixels)
     limits = {"code": RAW_SCRAPE.code_version, "limits": [do.max_bytes, do.max_pixels]}
     facts = facts_ledger(inputs.store, f"{home}/ledger/{digest(limits)}")
     around = Surroundings(
-        inputs.subject, inputs.store, f"{home}/ledger", _courses(record, inputs.versions)
+        inputs.subject, inputs.store, f"{home}/ledger", _courses(current, inputs.versions)
     )
     with open_source(params, around) as source:
         taken = frozenset(kept(previous)["id"].to_pylist())
@@ -122,24 +122,22 @@ def _without_placeholders(rows: pa.Table, params: SourceLimits) -> pa.Table:
     return _reject(rows, which, PLACEHOLDER, detail)
 
 
-def _previous_record(inputs: StageInputs) -> Record | None:
-    """The version in force, if it comes from the same query."""
-    record = inputs.versions.current(inputs.subject.name, RAW_SCRAPE.name)
-    if record is None:
-        return None
+def _previous_rows(current: Record | None, inputs: StageInputs) -> pa.Table:
+    """The rows of the version in force, if it comes from the same query."""
+    if current is None:
+        return RAW.empty_table()
     params = inputs.subject.spec.scrape
     try:
-        before = type(params).model_validate_json(json.dumps(record.sections["scrape"]))
+        before = type(params).model_validate_json(json.dumps(current.sections["scrape"]))
     except ValidationError:
-        return None
-    return record if before.identity() == params.identity() else None
-
-
-def _rows_of(record: Record | None, versions: Versions) -> pa.Table:
-    return RAW.empty_table() if record is None else conformed(versions.manifest(record), RAW)
+        return RAW.empty_table()
+    if before.identity() != params.identity():
+        return RAW.empty_table()
+    return conformed(inputs.versions.manifest(current), RAW)
 
 
 def _courses(record: Record | None, versions: Versions) -> dict[str, Course]:
+    """Where each source goes on: one whose own query is the same, whatever stands beside it."""
     if record is None or COURSES not in record.files:
         return {}
     plain = json.loads(versions.read(record, COURSES))
