@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from wunderkammer.classify.errors import NetworkFileError
 from wunderkammer.classify.network import Floats, as_rows, softmax
 from wunderkammer.classify.settings import NetworkSettings
-from wunderkammer.classify.weights_file import read_weights
+from wunderkammer.classify.weights_file import brief, read_weights
 from wunderkammer.gan.device import choose_device
 
 TIMM = "timm/"
@@ -50,7 +50,7 @@ class TorchNetwork:
         except (AssertionError, RuntimeError) as error:
             raise NetworkFileError(
                 f"{self._settings.architecture} fails on pictures of {self._input_px} px: "
-                f"{str(error)[:300]}; set input_px to the size that it was made for"
+                f"{brief(error)}; set input_px to the size that it was made for"
             ) from error
         found = output.float().cpu().numpy()
         rows_NK = as_rows(np.asarray(found), settings=self._settings, num=len(x_NCHW))
@@ -76,7 +76,7 @@ def load_network(settings: NetworkSettings) -> nn.Module:
     except RuntimeError as error:
         raise NetworkFileError(
             f"the weights of {settings.path.name} are not those of {settings.architecture}: "
-            f"{str(error)[:300]}; correct the architecture"
+            f"{brief(error)}; correct the architecture"
         ) from error
     if any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers())):
         raise NetworkFileError(

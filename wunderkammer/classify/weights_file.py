@@ -16,6 +16,7 @@ from wunderkammer.classify.errors import NetworkFileError
 from wunderkammer.classify.settings import SAFETENSORS, NetworkSettings
 
 MAX_WEIGHTS_MB = 4000
+MAX_SHOWN_CHARS = 300
 # Where training scripts put the weights in what they save, and what wrappers put before the names.
 WRAPPERS = ("state_dict", "model_state_dict", "model_ema", "model")
 PREFIXES = ("module.", "model.", "backbone.")
@@ -58,10 +59,15 @@ def read_weights(settings: NetworkSettings) -> dict[str, Tensor]:
         found = _loaded(content, is_safetensors=path.suffix == SAFETENSORS)
     except (SafetensorError, *TORCH_ERRORS) as error:
         raise NetworkFileError(
-            f"{path.name} holds no weights that are safe to read: {str(error)[:300]}; save it as "
+            f"{path.name} holds no weights that are safe to read: {brief(error)}; save it as "
             f"safetensors, or as torch.save(network.state_dict(), ...)"
         ) from error
     return _plain(found, name=path.name)
+
+
+def brief(error: Exception) -> str:
+    """What an error of torch says, on one line; it may list every tensor of a network."""
+    return " ".join(str(error).split())[:MAX_SHOWN_CHARS]
 
 
 def _loaded(content: bytes, *, is_safetensors: bool) -> Any:
