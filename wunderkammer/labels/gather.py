@@ -78,7 +78,7 @@ def gather_labels(
         finder = PictureFinder(pictures, scraped.ids)
         named, left_out = renamed(found.images, params.class_map)
         refused += [*found.refused, *left_out]
-        named = [image for image in named if image.boxes or params.backgrounds]
+        named = [i for i in named if i.boxes or (params.backgrounds and not i.is_spoilt)]
         named, sha256s, missing = _found(named, finder, Blobs(store))
         refused += missing
         num_unlabelled = finder.num_unnamed

@@ -1,7 +1,7 @@
 """Labels and their pictures brought together: one table of pictures, one of boxes in px."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +88,7 @@ def renamed(
     refused: list[Refused] = []
     done = []
     for image in images:
-        boxes = []
+        boxes, is_spoilt = [], image.is_spoilt
         for box in image.boxes:
             name = class_map.get(box.name, box.name)
             if name:
@@ -98,7 +98,8 @@ def renamed(
             else:
                 detail = 'a box without a class; labels.class_map: {"": …} names it'
                 refused.append(Refused(image.name, NO_CLASS, detail))
-        done.append(LabelledImage(image.name, tuple(boxes), image.size, image.is_relative))
+                is_spoilt = True
+        done.append(replace(image, boxes=tuple(boxes), is_spoilt=is_spoilt))
     return done, refused
 
 

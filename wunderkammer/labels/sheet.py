@@ -70,4 +70,5 @@ def _tile(
     words = [name for name, found in faults.by_name.items() if found[own].any()]
     content = blobs.get(image["picture_sha256"])
     shown = drawn(content, boxes, width=image["width"], height=image["height"])
-    return Tile(shown, f"{image['name']}\n{', '.join(words) or f'{len(own)} boxes'}")
+    counted = f"{len(own)} box{'es' * (len(own) != 1)}"
+    return Tile(shown, f"{image['name']}\n{', '.join(words) or counted}")

@@ -57,12 +57,14 @@ class LabelledImage:
         name: the picture's file name, perhaps with folders before it or without its ending.
         boxes: in px of a picture of `size`, or in shares if `is_relative`.
         size: width and height in px as the annotation has them, or None.
+        is_spoilt: a box of it was refused; without others it is no background.
     """
 
     name: str
     boxes: tuple[LabelledBox, ...]
     size: tuple[int, int] | None = None
     is_relative: bool = False
+    is_spoilt: bool = False
 
 
 @dataclass
@@ -72,6 +74,7 @@ class Found:
     refused: list[Refused] = field(default_factory=list)
     _boxes: dict[str, list[LabelledBox]] = field(default_factory=dict)
     _sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    _spoilt: set[str] = field(default_factory=set)
     is_relative: bool = False
 
     def image(self, name: str, size: tuple[int, int] | None = None) -> None:
@@ -83,22 +86,29 @@ class Found:
         """Note a box of a picture, unless it has no area."""
         edges = (box.x0, box.y0, box.x1, box.y1)
         if not all(isfinite(edge) and abs(edge) <= MAX_PX for edge in edges):
-            self.refuse(where, BAD_RECORD, f"edges {edges}; expected: finite numbers of px")
+            detail = f"edges {edges}; expected: finite numbers of px"
+            self.refuse(where, BAD_RECORD, detail, image=image)
         elif box.x1 <= box.x0 or box.y1 <= box.y0:
-            self.refuse(where, EMPTY_BOX, f"edges {edges}; expected: x0 < x1 and y0 < y1")
+            detail = f"edges {edges}; expected: x0 < x1 and y0 < y1"
+            self.refuse(where, EMPTY_BOX, detail, image=image)
         else:
             self.image(image)
             self._boxes[image].append(box)
 
-    def refuse(self, where: str, reason: str, detail: str) -> None:
-        """Note what is not used."""
+    def refuse(self, where: str, reason: str, detail: str, *, image: str | None = None) -> None:
+        """Note what is not used, and of which picture it is, if that is known."""
         self.refused.append(Refused(where, reason, detail))
+        if image is not None:
+            self.image(image)
+            self._spoilt.add(image)
 
     @property
     def images(self) -> list[LabelledImage]:
         """The pictures by name, each once."""
         return [
-            LabelledImage(name, tuple(boxes), self._sizes.get(name), self.is_relative)
+            LabelledImage(
+                name, tuple(boxes), self._sizes.get(name), self.is_relative, name in self._spoilt
+            )
             for name, boxes in sorted(self._boxes.items())
         ]
 

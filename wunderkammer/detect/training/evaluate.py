@@ -43,6 +43,11 @@ class Evaluation:
         return _mean([found.ap50 for found in self.classes.values()])
 
     @property
+    def best_confidence(self) -> float:
+        """The mean of the classes' best cuts."""
+        return _mean([found.best_confidence for found in self.classes.values()])
+
+    @property
     def map50_95(self) -> float:
         """That over the overlaps 0.5 to 0.95."""
         return _mean([found.ap50_95 for found in self.classes.values()])

@@ -52,8 +52,6 @@ MAX_WORKERS = 8
 PICTURES_FOLDER = "pictures"
 # Of a network's tensors, those that are learnt and not counted along.
 LEARNT = (".weight", ".bias")
-# What `detections` stores by default, and so what a person sees.
-SHOWN_CONFIDENCE = 0.25
 
 Say = Callable[[str], None]
 OnEpoch = Callable[[Epoch], None]
@@ -170,7 +168,7 @@ def _leave_files(
         held_out,
         evaluation.examined,
         job.class_names,
-        confidence=SHOWN_CONFIDENCE,
+        confidence=evaluation.best_confidence,
         blobs=blobs,
     )
     contents = (

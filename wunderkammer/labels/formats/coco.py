@@ -57,16 +57,19 @@ def _read_box(
     *,
     where: str,
 ) -> None:
-    image_id, category_id = item.get("image_id"), item.get("category_id")
+    image_id = item.get("image_id")
+    image = images.get(image_id) if isinstance(image_id, int | str) else None
     try:
         x, y, width, height = (number(value) for value in item["bbox"])
-        image = images[image_id]
-        name = categories[category_id]
+        name = categories[item["category_id"]]
     except (KeyError, TypeError, ValueError) as error:
-        found.refuse(where, BAD_RECORD, f"no known image, category or bbox: {error!r}")
+        detail = f"no known category or no bbox: {error!r}"
+        found.refuse(where, BAD_RECORD, detail, image=image)
         return
-    if item.get("iscrowd") in (1, True):
-        found.refuse(where, CROWD, "a region with many of them")
+    if image is None:
+        found.refuse(where, BAD_RECORD, f"image_id {image_id!r} is of no image")
+    elif item.get("iscrowd") in (1, True):
+        found.refuse(where, CROWD, "a region with many of them", image=image)
     else:
         found.box(image, LabelledBox(x, y, x + width, y + height, name), where=where)
 

@@ -56,7 +56,8 @@ def _read_csv(found: Found, file: Path) -> None:
             shape = json.loads(row["region_shape_attributes"] or "{}")
             attributes = json.loads(row["region_attributes"] or "{}")
         except ValueError as error:
-            found.refuse(where, BAD_RECORD, f"attributes are no JSON: {error}")
+            detail = f"attributes are no JSON: {error}"
+            found.refuse(where, BAD_RECORD, detail, image=row["filename"])
             continue
         if shape:
             _read_region(found, shape, attributes, image=row["filename"], where=where)
@@ -69,7 +70,8 @@ def _read_record(found: Found, record: dict[str, Any], *, where: str) -> None:
     for position, region in enumerate(listed, start=1):
         place = f"{where}, region {position}"
         if not isinstance(region, dict):
-            found.refuse(place, BAD_RECORD, f"{region!r} is no region")
+            detail = f"{region!r} is no region"
+            found.refuse(place, BAD_RECORD, detail, image=record["filename"])
             continue
         shape, attributes = region.get("shape_attributes"), region.get("region_attributes")
         _read_region(found, shape, attributes, image=record["filename"], where=place)
@@ -79,11 +81,12 @@ def _read_region(found: Found, shape: Any, attributes: Any, *, image: str, where
     try:
         edges = _edges(shape)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        found.refuse(where, BAD_RECORD, f"no shape that has a box: {error!r}")
+        found.refuse(where, BAD_RECORD, f"no shape that has a box: {error!r}", image=image)
         return
     name = _class(attributes)
     if name is None:
-        found.refuse(where, NO_CLASS, f"attributes {attributes!r}; expected: one, or `class`")
+        detail = f"attributes {attributes!r}; expected: one, or `class`"
+        found.refuse(where, NO_CLASS, detail, image=image)
     else:
         found.box(image, LabelledBox(*edges, name), where=where)
 

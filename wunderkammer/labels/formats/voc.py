@@ -38,7 +38,7 @@ def _read_picture(found: Found, root: Element, file: Path) -> None:
         try:
             edges = [number((item.findtext(f"bndbox/{edge}") or "").strip()) for edge in EDGES]
         except ValueError as error:
-            found.refuse(where, BAD_RECORD, f"bndbox: {error}")
+            found.refuse(where, BAD_RECORD, f"bndbox: {error}", image=name)
             continue
         # Pixels count from 1, and the last one belongs to the box.
         box = LabelledBox(

@@ -56,7 +56,7 @@ def _read_csv(file: Path) -> Found:
         try:
             x0, y0, x1, y1 = (number(row[edge]) for edge in COLUMNS[1:5])
         except ValueError as error:
-            found.refuse(where, BAD_RECORD, str(error))
+            found.refuse(where, BAD_RECORD, str(error), image=name or None)
             continue
         if not name:
             found.refuse(where, BAD_RECORD, "names no image")
@@ -93,10 +93,10 @@ def _read_region(found: Found, region: Any, *, image: str, where: str) -> None:
         edges = _edges(region)
         tags = [str(tag) for tag in region.get("tags", [])]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        found.refuse(where, BAD_RECORD, f"no boundingBox and no points: {error!r}")
+        found.refuse(where, BAD_RECORD, f"no boundingBox and no points: {error!r}", image=image)
         return
     if len(tags) > 1:
-        found.refuse(where, NO_CLASS, f"tags {tags}; expected: one")
+        found.refuse(where, NO_CLASS, f"tags {tags}; expected: one", image=image)
     else:
         found.box(image, LabelledBox(*edges, "".join(tags)), where=where)
 

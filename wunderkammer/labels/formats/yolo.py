@@ -57,13 +57,14 @@ def _read_line(
         values = [number(word) for word in words]
         label = int(words[0])
     except ValueError as error:
-        found.refuse(where, BAD_RECORD, str(error))
+        found.refuse(where, BAD_RECORD, str(error), image=image)
         return
     name = names.get(label, str(label) if not names else None)
     if name is None:
-        found.refuse(where, BAD_RECORD, f"class {label}; named are 0 to {max(names)}")
+        found.refuse(where, BAD_RECORD, f"class {label}; named are 0 to {max(names)}", image=image)
     elif len(values) == 6:
-        found.refuse(where, PREDICTED, f"has a confidence, {values[5]:g}: a model's word")
+        detail = f"has a confidence, {values[5]:g}: a model's word"
+        found.refuse(where, PREDICTED, detail, image=image)
     elif len(values) == 5:
         x, y, width, height = values[1:]
         box = LabelledBox(x - width / 2, y - height / 2, x + width / 2, y + height / 2, name)
@@ -71,7 +72,8 @@ def _read_line(
     elif len(values) >= 7 and len(values) % 2 == 1:
         found.box(image, LabelledBox(*bounds(values[1::2], values[2::2]), name), where=where)
     else:
-        found.refuse(where, BAD_RECORD, f"{len(values)} numbers; expected: 5, or a polygon's")
+        detail = f"{len(values)} numbers; expected: 5, or a polygon's"
+        found.refuse(where, BAD_RECORD, detail, image=image)
 
 
 def _looks_like_labels(file: Path) -> bool:
