@@ -140,7 +140,7 @@ class Command:
     """`wunderkammer review`, in a process of its own."""
 
     def __init__(self, workplace, store):
-        workplace.write(SUBJECT)
+        workplace.write(SUBJECT, review={"gate": "all"})
         command = [BIN / "wunderkammer", "review", SUBJECT, "--reviewer", "ann"]
         environ = {**os.environ, **workplace.environ, "WUNDERKAMMER_DATA": store.location}
         self.process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)

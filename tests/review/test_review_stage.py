@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from PIL import Image
 from recipes import subject
 from review_decisions import decision
 from review_kit import SUBJECT, WEIGHTS, decide, fill, session, wish
+from segmenter_samples import bright_segmenter
 
 from wunderkammer.build import StageInputs
 from wunderkammer.manifests import kept
@@ -27,9 +29,20 @@ def store(tmp_path):
     return store
 
 
-def build(store, **changes):
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch):
+    """Crops are cut without worker processes, whose start takes seconds."""
+
+    def here(fn, items, *, workers):
+        yield [(item, fn(item)) for item in items]
+
+    monkeypatch.setattr("wunderkammer.ledger_map.guarded_map", here)
+
+
+def build(store, *, folder=None, **changes):
     """The draft of the stage by a recipe with these settings."""
     recipe = subject(SUBJECT, filter__size_px=32, filter__min_side_px=20, **changes)
+    recipe = replace(recipe, folder=folder or recipe.folder)
     inputs = StageInputs(recipe, store, {}, "fingerprint")
     current = inputs.versions.current(SUBJECT, FILTERED_CROPS.name)
     return review_crops(StageInputs(recipe, store, {FILTERED_CROPS.name: current}, "fingerprint"))
@@ -110,6 +123,16 @@ def test_a_corrected_object_alone_cuts_nothing_anew(store):
     draft = build(store)
     assert reviews(draft)[2] == "corrected"
     assert draft.manifest["crop_sha256"] == before.manifest["crop_sha256"]
+
+
+def test_a_corrected_crop_is_masked_like_the_others(store, tmp_path):
+    bright_segmenter(tmp_path / "bright.onnx")
+    mask = {"model": "bright.onnx", "preset": "plain", "colour": (0, 0, 255), "max_area": 1.0}
+    decide(session(store), wish(2, window=WINDOW))
+    plain = build(store).manifest.to_pylist()[2]
+    row = build(store, folder=tmp_path, filter__mask=mask).manifest.to_pylist()[2]
+    assert row["crop_sha256"] != plain["crop_sha256"]
+    assert Image.open(io.BytesIO(Blobs(store).get(row["mask_sha256"]))).size == (32, 32)
 
 
 def test_a_window_too_small_for_the_crop_is_rejected_with_the_limit(store):

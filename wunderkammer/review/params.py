@@ -14,11 +14,11 @@ class ReviewParams(Params):
     """What a person has to approve before a model learns from it, on the page of
     `wunderkammer review`.
 
-    `gate` "none" asks for nothing; "sample" for a decision on `sample_size` crops drawn with
-    `seed`, of which the share `min_accept_rate` must be accepted; with "all" only accepted crops go
-    on. What a person has rejected never goes on, and what they have corrected goes on as
-    corrected, whatever the gate. A decision holds for the same crop, and for any crop of the same
-    picture whose window covers `min_same_iou` of both (intersection over union). `reasons` are
+    `gate` "none" asks for nothing and holds nothing back; "sample" asks for a decision on
+    `sample_size` crops drawn with `seed`, of which the share `min_accept_rate` must be accepted,
+    and holds back what was rejected; with "all" only accepted crops go on. A crop that was
+    corrected goes on as corrected. A decision holds for the same crop, and for any crop of the same
+    picture if the two windows' intersection over union is at least `min_same_iou`. `reasons` are
     those that the keys 1 to 9 reject with.
     """
 

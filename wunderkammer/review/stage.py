@@ -1,13 +1,10 @@
 """The stage `reviewed_crops`: the crops that may go on, as persons have decided.
 
-A crop that was corrected is cut anew, kept in a ledger by its window. Nothing here looks at a
-picture that nobody has corrected.
+Only the pictures of corrected crops are opened.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -16,24 +13,18 @@ import pyarrow.compute as pc
 from pydantic import JsonValue
 
 from wunderkammer.build import StageInputs
-from wunderkammer.crops.centre import TOO_SMALL, size_cut
-from wunderkammer.crops.cuts import MEASURE, Cut
-from wunderkammer.crops.render import RENDERS, RenderSettings, Window, casualty_row, render_row
 from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
-from wunderkammer.ledger_map import map_ledgered
 from wunderkammer.manifests import KEPT, REJECTED, kept, rejections
 from wunderkammer.params import digest
 from wunderkammer.review.crop_table import PROVENANCE, WEIGHTS, WINDOW, CropTable, crop_table
-from wunderkammer.review.decision import ACCEPT, Box, Decision
+from wunderkammer.review.decision import ACCEPT, Decision
 from wunderkammer.review.gate import ReviewNeededError, check_sample, sample_rows
 from wunderkammer.review.journal import read_decisions
 from wunderkammer.review.params import ReviewParams
+from wunderkammer.review.recut import corrected_window, recut
 from wunderkammer.review.standing import Standing
 from wunderkammer.stages import FILTERED_CROPS
-from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.versions import Draft, Summary, Versions
-
-log = logging.getLogger(__name__)
 
 STAGE = "reviewed_crops"
 
@@ -68,7 +59,6 @@ CONTENT = (
     "reviewer",
     "proposed_by",
 )
-RENDERED = ("sharpness", "brightness", "contrast")
 
 Row = dict[str, Any]
 
@@ -160,75 +150,23 @@ def _corrected(
 ) -> pa.Table:
     """`table` with the crops cut anew whose window a person has moved."""
     angles = table["angle_deg"].to_pylist()
-    changed = {
-        row: _window(decision, decision.window, angle_deg=angles[row] or 0.0)
+    windows = {
+        row: corrected_window(decision, decision.window, angle_deg=angles[row] or 0.0)
         for row, decision in enumerate(decisions)
         if decision is not None and decision.window is not None
     }
-    if not changed:
+    if not windows:
         return table
-    limit = size_cut(inputs.subject.spec.filter)
-    renders = _rendered(inputs, [w for w in changed.values() if _side(w) >= limit.limit])
-    places = pa.array(list(changed), pa.int64())
-    new = []
-    for row, window in zip(table.take(places).to_pylist(), changed.values(), strict=True):
-        render = renders.get(window.key)
-        new.append({**row, **_edges(window), **_outcome(window, render, row, limit)})
-    stays = pc.invert(pc.is_in(pa.array(range(len(table)), pa.int64()), value_set=places))
-    unordered = pa.concat_tables(
-        [table.filter(stays), pa.Table.from_pylist(new, schema=table.schema)]
-    )
-    order = [row for row in range(len(table)) if row not in changed] + list(changed)
-    return unordered.take(pc.sort_indices(pa.array(order, pa.int64())))
-
-
-def _edges(window: Window) -> Row:
-    edges = (window.x0, window.y0, window.x1, window.y1)
-    return dict(zip(WINDOW, edges, strict=True))
-
-
-def _outcome(window: Window, render: Row | None, row: Row, limit: Cut) -> Row:
-    """What changes in a row by the render of its corrected window, None for one too small."""
-    if render is None:
-        small = {"reason": TOO_SMALL, "measured": _side(window), "limit": limit.limit}
-        return {**small, "decision": REJECTED, "detail": limit.words}
-    measured = {MEASURE + name: render[name] for name in RENDERED if MEASURE + name in row}
-    content = {name: render[name] for name in ("crop_sha256", "phash", "sharpness")}
-    if render["reason"] is None:
-        return {**content, **measured}
-    return {**content, **measured, "decision": REJECTED, **_why(render)}
-
-
-def _why(render: Row) -> Row:
-    return {name: render[name] for name in ("reason", "detail")}
-
-
-def _window(decision: Decision, box: Box, *, angle_deg: float) -> Window:
-    picture = decision.proposal
-    edges = (round(box.x0), round(box.y0), round(box.x1), round(box.y1))
-    return Window(picture.sha256, picture.width, picture.height, *edges, angle_deg=angle_deg)
-
-
-def _side(window: Window) -> float:
-    return float(min(window.x1 - window.x0, window.y1 - window.y0))
-
-
-def _rendered(inputs: StageInputs, windows: Sequence[Window]) -> dict[str, Row]:
-    """Rows of `RENDERS` by the key of their window."""
-    settings = RenderSettings.of(inputs.subject.spec.filter)
     home = Versions.home(inputs.subject.name, STAGE)
-    ledger = Ledger(
-        inputs.store, f"{home}/ledger/{settings.digest}", RENDERS, blob_column="crop_sha256"
-    )
-    renders = map_ledgered(
-        ledger,
-        {window.key: window for window in windows},
-        fn=partial(render_row, settings=settings, store=inputs.store),
-        on_casualty=casualty_row,
-        what=f"corrected crops of {inputs.subject.name}",
-        log=log,
-    )
-    return {row["key"]: row for row in renders.to_pylist()}
+    places = pa.array(list(windows), pa.int64())
+    rows = table.take(places).to_pylist()
+    for row, change in zip(rows, recut(inputs, list(windows.values()), home=home), strict=True):
+        row.update({name: value for name, value in change.items() if name in row})
+        row["decision"] = KEPT if row["reason"] is None else REJECTED
+    stays = pc.invert(pc.is_in(pa.array(range(len(table)), pa.int64()), value_set=places))
+    both = pa.concat_tables([table.filter(stays), pa.Table.from_pylist(rows, schema=table.schema)])
+    order = [row for row in range(len(table)) if row not in windows] + list(windows)
+    return both.take(pc.sort_indices(pa.array(order, pa.int64())))
 
 
 def _with_column(table: pa.Table, name: str, values: pa.Array) -> pa.Table:

@@ -308,10 +308,10 @@ class Review {
   }
 
   gateWords(accept, undecided) {
+    if (this.deck.gate === "none") return "no gate: nothing is held back";
     if (this.deck.gate === "all") {
       return undecided ? "gate: only accepted crops go on" : "gate: all decided";
     }
-    if (this.deck.gate !== "sample") return "";
     const sample = this.deck.sampleCounts();
     const decided = sample.accept + sample.reject;
     const percent = (share) => `${Math.round(1000 * share) / 10} %`;
