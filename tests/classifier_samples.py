@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
-from onnx import helper
+from onnx import TensorProto, helper
 from PIL import Image
 from segmenter_samples import saved
 
@@ -46,3 +46,30 @@ def colour_classifier(path, *, gain=4.0, ends_in_softmax=False, shape=("n", 3, S
 def colour_backbone(path, *, shape=("n", 3, SIDE, SIDE)):
     """The embedding is the mean colour, less `mean`."""
     return saved(path, mean_colour_nodes("embedding"), shape=shape, outputs=("embedding",))
+
+
+def endless_network(path):
+    """A loop of 2^62 turns, as a hostile file may hold."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Identity", ["value"], ["next"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("value", TensorProto.FLOAT, ["n", 3]),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, ["n", 3]),
+        ],
+    )
+    nodes = [
+        *mean_colour_nodes("means"),
+        helper.make_node("Loop", ["turns", "yes", "means"], ["embedding"], body=body),
+    ]
+    constants = {"turns": np.int64(2**62), "yes": np.bool_(True)}
+    shape = ("n", 3, SIDE, SIDE)
+    return saved(path, nodes, shape=shape, outputs=("embedding",), constants=constants)

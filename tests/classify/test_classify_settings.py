@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from classifier_samples import colour_classifier
+from classifier_samples import colour_classifier, endless_network
 from onnx import helper
 from segmenter_samples import saved
 
@@ -95,3 +95,11 @@ def test_a_feature_map_that_is_not_pooled_gives_no_classes(bench):
         open_network(settings(bench), input_px=32).run(x_NCHW)
     pooled = open_network(settings(bench, head="embedding"), input_px=32).run(x_NCHW)
     np.testing.assert_allclose(pooled, x_NCHW.mean(axis=(2, 3)))
+
+
+def test_a_network_that_runs_without_end_is_ended(bench, monkeypatch):
+    monkeypatch.setattr("wunderkammer.classify.onnx_network.RUN_TIMEOUT_S", 0.3)
+    endless_network(bench.root / "net.onnx")
+    network = open_network(settings(bench), input_px=32)
+    with pytest.raises(NetworkFileError, match=r"more than 0.3 s for 1 crops of 32 px"):
+        network.run(np.zeros((1, 3, 32, 32), np.float32))

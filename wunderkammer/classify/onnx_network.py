@@ -1,6 +1,9 @@
 """Networks in ONNX files, run by onnxruntime on the CPU."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
 
 import numpy as np
 import onnx
@@ -12,6 +15,9 @@ from wunderkammer.classify.settings import NetworkSettings
 from wunderkammer.mask.errors import SegmenterFileError
 from wunderkammer.mask.model_file import SegmenterFile, read_model
 from wunderkammer.mask.segmenter import ERRORS_ONLY, ORT_ERRORS
+
+# A file is someone else's and may hold a loop without end; a batch takes seconds.
+RUN_TIMEOUT_S = 600.0
 
 
 def read_network(settings: NetworkSettings) -> tuple[bytes, SegmenterFile]:
@@ -90,11 +96,32 @@ class OnnxNetwork:
 
     def _run(self, x_NCHW: Floats) -> Floats:
         dtype = np.float16 if self._input.type == "tensor(float16)" else np.float32
+        feed = {self._input.name: x_NCHW.astype(dtype)}
+        options = ort.RunOptions()
         try:
-            (output,) = self._session.run([self._output], {self._input.name: x_NCHW.astype(dtype)})
+            with _ended_in_time(options):
+                (output,) = self._session.run([self._output], feed, options)
         except ORT_ERRORS as error:
+            name, px = self._settings.path.name, x_NCHW.shape[2]
+            if options.terminate:
+                raise NetworkFileError(
+                    f"{name} takes more than {RUN_TIMEOUT_S} s for {len(x_NCHW)} crops of {px} px; "
+                    f"take a smaller network"
+                ) from error
             raise NetworkFileError(
-                f"{self._settings.path.name} fails on pictures of {x_NCHW.shape[2]} px: {error}; "
+                f"{name} fails on pictures of {px} px: {error}; "
                 f"set input_px to the size that it was made for"
             ) from error
         return as_rows(np.asarray(output), settings=self._settings, num=len(x_NCHW))
+
+
+@contextmanager
+def _ended_in_time(options: ort.RunOptions) -> Iterator[None]:
+    """A run with these options fails when its time is up."""
+    timer = Timer(RUN_TIMEOUT_S, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
