@@ -139,15 +139,13 @@ class Fetching:
 
     async def _offer_known(self, downloads: asyncio.TaskGroup) -> None:
         """What earlier runs have listed, less what this one has listed again and offered."""
-        for is_taken in (True, False):
-            for records in self._records.known():
-                wanted = [
-                    record
-                    for record in records
-                    if (record.id in self._taken) == is_taken
-                    and not (self._listing.lists_all and self._records.is_listed(record.id))
-                ]
-                await self._offer(wanted, downloads)
+        for records in self._records.known(first=self._taken):
+            wanted = [
+                record
+                for record in records
+                if not (self._listing.lists_all and self._records.is_listed(record.id))
+            ]
+            await self._offer(wanted, downloads)
 
     async def _offer(self, records: Sequence[Record], downloads: asyncio.TaskGroup) -> None:
         """Hand over what is known of the records, and begin to fetch the others."""

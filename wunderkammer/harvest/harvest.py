@@ -167,14 +167,16 @@ class Harvest:
 
     def decided(self, rows: pa.Table) -> None:
         """A fetched file that is no picture has failed: it is asked for again another day."""
-        failures = []
+        failed = []
         for row in rows.select(["id", "reason", "detail"]).to_pylist():
             url = self._undecided.pop(row["id"], None)
-            if url is None or row["reason"] is None:
-                continue
-            (outcome,) = self._outcomes.find([url])
+            if url is not None and row["reason"] is not None:
+                failed.append((url, row["reason"], row["detail"] or ""))
+        failures = []
+        outcomes = self._outcomes.find([url for url, _, _ in failed])
+        for outcome, (_, reason, detail) in zip(outcomes, failed, strict=True):
             assert outcome is not None
-            failures.append(_failed(outcome, row["reason"], row["detail"] or ""))
+            failures.append(_failed(outcome, reason, detail))
         self._outcomes.add(failures)
 
     def report(self) -> SourceReport:
@@ -187,6 +189,8 @@ class Harvest:
         gone = frozenset(map(_plain, lost))
 
         def is_gone(id_: str) -> bool:
+            if not gone and not self._pictures:
+                return False
             of = next((known for known in _records_of(id_) if known in self._pictures), None)
             return not gone.isdisjoint(_records_of(id_)) or (
                 of is not None and id_ not in self._pictures[of]

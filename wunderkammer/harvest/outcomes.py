@@ -3,17 +3,17 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.store import Store
+from wunderkammer.storage.tables import Rows
 
 FOLD_ROWS = 4096
 MAX_WAIT_DAYS = 64
@@ -51,13 +51,12 @@ class Outcome:
         return at - datetime.fromisoformat(self.at) >= timedelta(days=wait_days)
 
 
+NAMES = tuple(field.name for field in fields(Outcome))
+NUMBERS = ("num_bytes", "num_failures")
 OUTCOMES = pa.schema(
     [
         ("key", pa.string()),
-        *(
-            (f.name, pa.int64() if f.name in ("num_bytes", "num_failures") else pa.string())
-            for f in fields(Outcome)
-        ),
+        *((name, pa.int64() if name in NUMBERS else pa.string()) for name in NAMES),
     ]
 )
 
@@ -74,10 +73,8 @@ class Outcomes:
         self._journal_path = journal
         journal.parent.mkdir(parents=True, exist_ok=True)
         self._append(_read_journal(journal))
-        self._table = _last_of_each(self._ledger.rows())
-        # A URL that is not among these hashes was never asked for; nearly all of a first run.
-        self._seen = set(map(hash, self._table["url"].to_pylist()))
-        self._folded: list[pa.Table] = []
+        # What is in the ledger, in parts of which a later one has the last word.
+        self._parts = [Rows(_last_of_each(self._ledger.rows()), "url")]
         self._new: dict[str, Outcome] = {}
         self._lock = Lock()
         # At its end, even if another run has begun and taken what stood there.
@@ -86,25 +83,25 @@ class Outcomes:
 
     def find(self, urls: Sequence[str]) -> list[Outcome | None]:
         """The last outcome of each URL, None where it was never asked for."""
-        asked = [url for url in urls if hash(url) in self._seen]
-        if not asked:
-            return [None] * len(urls)
         with self._lock:
-            if self._folded:
-                self._table = _last_of_each(pa.concat_tables([self._table, *self._folded]))
-                self._folded = []
-            known = self._table["url"].combine_chunks()
-            rows = self._table.take(pc.index_in(pa.array(asked, pa.string()), value_set=known))
-            found = {row["url"]: _outcome(row) for row in rows.to_pylist() if row["url"]}
-            return [self._new.get(url) or found.get(url) for url in urls]
+            found = [self._new.get(url) for url in urls]
+            for part in reversed(self._parts):
+                places = [place for place, outcome in enumerate(found) if outcome is None]
+                rows = part.find([urls[place] for place in places])
+                if (rows >= 0).any():
+                    outcomes = map(_outcome, part.take(rows).to_pylist())
+                    for place, outcome in zip(places, outcomes, strict=True):
+                        found[place] = outcome
+        return found
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Keep outcomes; those fetched must have their blobs written."""
         with self._lock:
             for outcome in outcomes:
-                self._seen.add(hash(outcome.url))
-                self._new[outcome.url] = outcome
-                self._journal.write(json.dumps(asdict(outcome)) + "\n")
+                before = self._new.get(outcome.url)
+                if before is None or before.at <= outcome.at:
+                    self._new[outcome.url] = outcome
+                self._journal.write(json.dumps(vars(outcome)) + "\n")
             self._journal.flush()
             if len(self._new) >= FOLD_ROWS:
                 self._fold()
@@ -118,16 +115,20 @@ class Outcomes:
 
     def _fold(self) -> None:
         """Move what the journal holds into the ledger."""
-        self._folded.append(self._append([*self._new.values()]))
+        self._parts.append(Rows(self._append([*self._new.values()]), "url"))
         self._new = {}
         self._journal.truncate(0)
 
     def _append(self, outcomes: Sequence[Outcome]) -> pa.Table:
-        rows = [{**asdict(outcome), "key": f"{outcome.url}|{outcome.at}"} for outcome in outcomes]
-        table = pa.Table.from_pylist(rows, schema=OUTCOMES)
+        table = _table(outcomes)
         if outcomes:
             self._ledger.append(table)
-        return table
+        return table.drop_columns(["key"])
+
+
+def _table(outcomes: Sequence[Outcome]) -> pa.Table:
+    columns = {name: [getattr(o, name) for o in outcomes] for name in NAMES}
+    return pa.table({"key": [f"{o.url}|{o.at}" for o in outcomes], **columns}, schema=OUTCOMES)
 
 
 def _read_journal(path: Path) -> list[Outcome]:
@@ -140,13 +141,13 @@ def _read_journal(path: Path) -> list[Outcome]:
     return outcomes
 
 
-def _outcome(row: dict[str, Any]) -> Outcome:
-    return Outcome(**{name: value for name, value in row.items() if name != "key"})
+def _outcome(row: dict[str, Any]) -> Outcome | None:
+    return None if row["url"] is None else Outcome(**row)
 
 
 def _last_of_each(table: pa.Table) -> pa.Table:
-    """The row of each URL with the latest time; of equal times the later row."""
-    table = table.sort_by([("at", "ascending")])
+    """The row of each URL with the latest time; of equal times the later row. Without the keys."""
+    table = table.drop_columns(["key"]).sort_by([("at", "ascending")])
     table = table.append_column("_row", pa.array(range(table.num_rows), pa.int64()))
     last = table.group_by("url").aggregate([("_row", "max")])["_row_max"]
     return table.take(last.combine_chunks()).drop_columns(["_row"])

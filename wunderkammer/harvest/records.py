@@ -1,10 +1,13 @@
 """The records that a source has listed, kept as they come, epoch by epoch."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields
+from itertools import compress
+from operator import attrgetter
 from time import monotonic
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,7 +16,10 @@ from wunderkammer.params import digest
 from wunderkammer.sources.listing import Record
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.store import Store
+from wunderkammer.storage.tables import CHUNK_ROWS, values
 
+NAMES = tuple(field.name for field in fields(Record))
+VALUES = attrgetter(*NAMES)
 LISTS = ("other_urls", "tags", "refused")
 RECORDS = pa.schema(
     [
@@ -22,20 +28,21 @@ RECORDS = pa.schema(
         ("digest", pa.string()),
         *(
             (
-                field.name,
+                name,
                 pa.list_(pa.string())
-                if field.name in LISTS
+                if name in LISTS
                 else pa.int64()
-                if field.name == "num_bytes"
+                if name == "num_bytes"
                 else pa.string(),
             )
-            for field in fields(Record)
+            for name in NAMES
         ),
     ]
 )
-CHUNK_ROWS = 4096
 # A killed run lists again at most what came since the last save.
 SAVE_ROWS = 2048
+# Of a page that holds many more than these.
+PART_ROWS = 16384
 SAVE_S = 5.0
 
 
@@ -71,17 +78,23 @@ class Records:
                 self._drop(epoch)
                 del tables[epoch]
         own = tables.get(self._epoch, RECORDS.empty_table())
-        self._ids = set(own["id"].to_pylist())
         everything = pa.concat_tables([RECORDS.empty_table(), *tables.values()])
-        self._table = _newest(everything)
-        pairs = zip(*(self._table[n].to_pylist() for n in ("id", "digest")), strict=True)
-        self._digests = dict(pairs)
+        newest = _newest(everything)
         self._number = pc.max(everything["number"]).as_py() or 0
+        self._digests = dict(zip(values(newest["id"]), values(newest["digest"]), strict=True))
+        is_own = pc.is_in(newest["id"], value_set=own["id"].combine_chunks())
+        self._ids = set(compress(self._digests, values(is_own)))
+        self._table = newest.select(NAMES)
 
-    def known(self) -> Iterator[list[Record]]:
-        """The records of earlier runs in the order of their first listing, in chunks."""
-        for start in range(0, self._table.num_rows, CHUNK_ROWS):
-            yield _records(self._table.slice(start, CHUNK_ROWS))
+    def known(self, *, first: Collection[str] = ()) -> Iterator[list[Record]]:
+        """The records of earlier runs in the order of their first listing, in chunks.
+
+        Those of the ids in `first` come before the others.
+        """
+        is_first = pc.is_in(self._table["id"], value_set=pa.array(list(first), pa.string()))
+        order = np.argsort(np.invert(is_first.to_numpy()), kind="stable")
+        for start in range(0, len(order), CHUNK_ROWS):
+            yield _records(self._table.take(order[start : start + CHUNK_ROWS]))
 
     @property
     def num_known(self) -> int:
@@ -104,18 +117,23 @@ class Records:
             if has_changed or record.id not in self._ids:
                 self._ids.add(record.id)
                 self._pending.append(row)
+                if len(self._pending) >= PART_ROWS:
+                    self._write_pending()
         if len(self._pending) >= SAVE_ROWS or monotonic() - self._saved_at >= SAVE_S:
             self.save(course)
         return fresh
 
     def save(self, course: Course) -> None:
         """Write what is pending, then the course that comes after it."""
+        self._write_pending()
+        self._progress.write(Progress(base=self._base, course=course))
+        self._saved_at = monotonic()
+
+    def _write_pending(self) -> None:
         if self._pending:
             rows = pa.Table.from_pylist(self._pending, schema=RECORDS)
             self._ledger(self._epoch).append(rows)
             self._pending = []
-        self._progress.write(Progress(base=self._base, course=course))
-        self._saved_at = monotonic()
 
     def finish(self, course: Course) -> None:
         """Save, and merge what has become many small parts."""
@@ -132,7 +150,7 @@ class Records:
         return len(self._ids)
 
     def _row(self, record: Record) -> dict[str, Any]:
-        row = asdict(record)
+        row: dict[str, Any] = dict(zip(NAMES, VALUES(record), strict=True))
         self._number += 1
         told = {"digest": digest(row)[:16], "number": self._number}
         # What a record comes back to after a change is a row of its own.
@@ -160,7 +178,7 @@ def _newest(table: pa.Table) -> pa.Table:
 
 
 def _records(table: pa.Table) -> list[Record]:
-    rows = table.drop_columns(["key", "number", "digest"]).to_pylist()
+    rows = table.to_pylist()
     for row in rows:
         row["other_urls"] = tuple(row["other_urls"] or ())
         row["tags"] = tuple(row["tags"] or ())

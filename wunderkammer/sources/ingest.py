@@ -22,6 +22,7 @@ from wunderkammer.sources.item import (
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.store import Store
+from wunderkammer.storage.tables import Rows
 from wunderkammer.storage.versions import now
 from wunderkammer.workers import Casualty, Workers
 
@@ -91,13 +92,15 @@ def ingest(
     batches: Iterator[Sequence[SourceItem] | None], *, facts: Ledger, do: Ingest, workers: Workers
 ) -> Iterator[pa.Table]:
     """The rows of `RAW` of all items, table by table as they are decided."""
-    sorting = _Sorting(batches, known=facts.rows(), batch_size=workers.batch_size)
+    sorting = _Sorting(batches, known=Rows(facts.rows(), "key"), batch_size=workers.batch_size)
     for finished, found in stream_ledgered(
         facts, sorting.unknown(), fn=_OfTwins(do), on_casualty=_casualty, workers=workers
     ):
         yield from sorting.settled()
         if finished:
-            yield _rows([item for twins in finished for item in twins], found)
+            items = [item for twins in finished for item in twins]
+            keys = pa.array([item.key for item in items], pa.string())
+            yield _rows(items, found.take(pc.index_in(keys, value_set=found["key"])))
     yield from sorting.settled()
 
 
@@ -105,26 +108,28 @@ class _Sorting:
     """Parts the items that need a worker from those that are refused or known."""
 
     def __init__(
-        self, batches: Iterator[Sequence[SourceItem] | None], *, known: pa.Table, batch_size: int
+        self, batches: Iterator[Sequence[SourceItem] | None], *, known: Rows, batch_size: int
     ) -> None:
         self._batches = batches
         self._known = known
-        self._known_keys = frozenset(known["key"].to_pylist())
         self._batch_size = batch_size
         self._settled: deque[pa.Table] = deque()
 
     def unknown(self) -> Iterator[Sequence[tuple[str, Twins]] | None]:
         """Batches for the workers; None where there is nothing for them now."""
         for batch in self._batches:
+            items = batch or ()
+            rows = self._known.find([item.key for item in items])
             new: dict[str, Twins] = {}
-            old: list[SourceItem] = []
-            for item in batch or ():
-                if isinstance(item, RefusedItem) or item.key in self._known_keys:
-                    old.append(item)
+            old: list[int] = []
+            for number, item in enumerate(items):
+                if isinstance(item, RefusedItem) or rows[number] >= 0:
+                    old.append(number)
                 else:
                     new[item.key] = (*new.get(item.key, ()), item)
             if old:
-                self._settled.append(_rows(old, self._known))
+                facts = self._known.take(rows[old])
+                self._settled.append(_rows([items[number] for number in old], facts))
             keyed = list(new.items())
             for start in range(0, len(keyed), self._batch_size):
                 yield keyed[start : start + self._batch_size]
@@ -148,8 +153,7 @@ class _OfTwins:
 
 
 def _rows(items: Sequence[SourceItem], found: pa.Table) -> pa.Table:
-    keys = pa.array([item.key for item in items], pa.string())
-    found = found.take(pc.index_in(keys, value_set=found["key"].combine_chunks()))
+    """The rows of items, of which `found` has the facts in the same order."""
     refused = [item if isinstance(item, RefusedItem) else None for item in items]
     reasons = pa.array([item and item.reason for item in refused], pa.string())
     details = pa.array([item and item.detail for item in refused], pa.string())

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 Position = Mapping[str, JsonValue]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """One file that a source lists, with its provenance.
 

@@ -25,6 +25,7 @@ from wunderkammer.sources.places import BEYOND_CAP, Places
 from wunderkammer.sources.sheets import new_sheet, scrape_sheets
 from wunderkammer.stages import RAW_SCRAPE
 from wunderkammer.storage.ledger import Ledger
+from wunderkammer.storage.tables import columns_digest
 from wunderkammer.storage.versions import Draft, Record, Summary, Versions
 from wunderkammer.workers import Workers
 
@@ -181,8 +182,9 @@ def _reject(
 
 
 def _data_version(manifest: pa.Table) -> str:
-    content = kept(manifest).select(CONTENT).sort_by("id")
-    return digest({name: content[name].to_pylist() for name in CONTENT})
+    numbers = pa.array(range(manifest.num_rows), pa.int64())
+    rows = pa.table({"id": manifest["id"], "decision": manifest["decision"], "row": numbers})
+    return columns_digest(manifest.select(CONTENT), kept(rows).sort_by("id")["row"])
 
 
 def _summary(

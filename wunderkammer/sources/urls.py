@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from wunderkammer.sources.item import SourceError, printable
 from wunderkammer.sources.listing import Listing, Page, Position, Record
 from wunderkammer.sources.params import UrlsParams
+from wunderkammer.storage.tables import values
 
 COLUMNS = (
     "url",
@@ -64,9 +64,9 @@ class Urls(Listing):
             raise SourceError(f"{where} has no column 'url' (its columns: {names}); rename one")
         if table.num_rows == 0:
             raise SourceError(f"{where} lists no URL; add rows below the header")
-        columns = {n: table[n].to_pylist() for n in COLUMNS if n in table.column_names}
-        for values in zip(*columns.values(), strict=True):
-            yield dict(zip(columns, values, strict=True))
+        columns = {n: values(table[n]) for n in COLUMNS if n in table.column_names}
+        for row in zip(*columns.values(), strict=True):
+            yield dict(zip(columns, row, strict=True))
 
 
 def _read(path: Path) -> pa.Table:
@@ -104,7 +104,6 @@ def _listed(rows: Iterator[dict[str, Any]]) -> Iterator[Record]:
         url = USER_INFO.sub(r"\1", text)
         name = printable(url) or f"\\row {number}"
         count = seen[name] = seen.get(name, 0) + 1
-        record = Record(**row, url=url, id=name if count == 1 else f"{name}\\#{count}")
         refused = None
         if not text:
             refused = "no_url", f"row {number}"
@@ -112,4 +111,5 @@ def _listed(rows: Iterator[dict[str, Any]]) -> Iterator[Record]:
             refused = "user_info_in_url", "a user name or password in a URL is not sent"
         elif count > 1:
             refused = "duplicate_url", f"row {number}"
-        yield replace(record, refused=refused)
+        id_ = name if count == 1 else f"{name}\\#{count}"
+        yield Record(**row, url=url, id=id_, refused=refused)

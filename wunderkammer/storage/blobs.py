@@ -53,14 +53,6 @@ class Blobs:
         Looks at a store on a disk only, where it costs microseconds a blob: an object store neither
         loses objects in a power cut nor answers a million questions in time.
         """
-        root = self.store.root
-        if root is None:
+        if self.store.root is None:
             return []
-        return [sha256 for sha256 in sha256s if not _holds_bytes(root / self.key(sha256))]
-
-
-def _holds_bytes(path: Path) -> bool:
-    try:
-        return path.stat().st_size > 0
-    except FileNotFoundError:
-        return False
+        return [sha256 for sha256 in sha256s if not self.store.size(self.key(sha256))]
