@@ -129,8 +129,8 @@ class InternetArchiveStandIn(StandIn):
 
 
 def _fields(item: dict[str, Any], fields: list[str]) -> dict[str, Any]:
-    known = {**item["metadata"], "publicdate": item["publicdate"]}
-    return {field: known[field] for field in fields if field in known}
+    known = {**item["metadata"], "publicdate": item.get("publicdate")}
+    return {field: known[field] for field in fields if known.get(field) is not None}
 
 
 def as_json(value: Any, status: int = 200) -> Reply:

@@ -104,6 +104,33 @@ def test_fields_of_several_values_are_joined_and_odd_ones_left_out(site):
     assert (found["b"].md5, found["b"].sha1) == (None, None)
 
 
+def test_an_odd_item_of_a_page_keeps_none_of_the_others_from_coming(site):
+    for number in range(1, 4):
+        site.publish(f"book{number}", f"book{number}.pdf", at=day(number))
+    site.publish("a/b", "a.pdf", at=day(4))
+    site.items["book2"]["publicdate"] = ["2020-01-02T08:00:00Z", "2021-01-01T00:00:00Z"]
+    site.in_order = False
+    pages = listed(site)
+    assert set(records_of(pages)) == {"book1", "book2", "book3"}
+    assert problems_of(pages) == []
+    assert pages[-1].position == {"newest": day(3), "num_items": 3}
+
+
+def test_an_item_without_a_date_is_taken_and_moves_no_watermark(site):
+    site.publish("book", "book.pdf")
+    del site.items["book"]["publicdate"]
+    site.in_order = False
+    pages = listed(site)
+    assert set(records_of(pages)) == {"book"}
+    assert pages[-1].position == {"num_items": 1}
+
+
+def test_a_page_of_nothing_but_odd_items_is_no_page(site):
+    site.publish("a/b", "a.pdf")
+    with pytest.raises(FetchError, match="bad_reply"):
+        listed(site)
+
+
 def test_the_shape_that_is_asked_of_the_real_site_holds_here(site):
     for number in range(1, 4):
         site.publish(f"book{number}", f"book{number}.pdf", at=day(number))

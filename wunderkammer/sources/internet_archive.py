@@ -5,13 +5,15 @@ item is then asked for, once.
 """
 
 import asyncio
+import logging
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import quote
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from wunderkammer.conduct.api import Api, Query
 from wunderkammer.conduct.errors import BudgetSpentError, FetchError
@@ -26,12 +28,16 @@ from wunderkammer.sources.replies import OF_THE_ASKER, Reply, ask, mapping_of
 if TYPE_CHECKING:
     from wunderkammer.conduct.network import Network
 
+log = logging.getLogger(__name__)
+
 COUNT = 1000
 # Items whose files are asked for before their records are passed on; a kill loses as many.
 CHUNK = 24
 AT_ONCE = 3
 MAX_LOST_IN_A_ROW = 5
 DATE = "%Y-%m-%dT%H:%M:%SZ"
+DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+IDENTIFIER = re.compile(r"^[^/?#\s]{1,200}$")
 Patterns = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
 Word = Annotated[str, Field(pattern=r'^[^"\\]{1,60}$')]
 
@@ -79,13 +85,34 @@ class InternetArchiveParams(PageParams, RemoteParams):
         return without_containers(super().identity())
 
 
+def _date(value: object) -> str:
+    """The first of some dates, for there may be several; "" if that is none."""
+    first = value[0] if isinstance(value, list) and value else value
+    return first if isinstance(first, str) and DATE_PATTERN.fullmatch(first) else ""
+
+
+def _items(value: object) -> object:
+    """The items whose name can be part of an address, unless all are odd."""
+    if not isinstance(value, list):
+        return value
+    named = [
+        item
+        for item in value
+        if isinstance(item, dict) and IDENTIFIER.fullmatch(str(item.get("identifier")))
+    ]
+    if len(named) < len(value):
+        log.warning("%d items of %d have no usable name", len(value) - len(named), len(value))
+    return named or value
+
+
 class _Doc(Reply):
-    identifier: Annotated[str, Field(pattern=r"^[^/?#\s]{1,200}$")]
-    publicdate: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    identifier: Annotated[str, Field(pattern=IDENTIFIER.pattern)]
+    publicdate: Annotated[str, BeforeValidator(_date)] = ""
 
 
 class _Found(Reply):
-    items: tuple[_Doc, ...]
+    items: Annotated[tuple[_Doc, ...], BeforeValidator(_items)]
+    count: int
     total: int
     cursor: Annotated[str, Field(min_length=1)] | None = None
 
@@ -205,7 +232,7 @@ class InternetArchive(Listing):
             # One that the listing overlaps with is counted already.
             is_new = not known(doc.identifier) or doc.publicdate > (began.newest or "")
             newest = max(doc.publicdate, at.newest or "")
-            at = _Position(newest=newest, num_items=at.num_items + is_new)
+            at = _Position(newest=newest or None, num_items=at.num_items + is_new)
             taken.append(doc)
             positions.append(at)
         return taken, positions
@@ -230,10 +257,10 @@ class _Walk:
 
     def take(self, found: "_Found") -> None:
         """Look at a page, and where the next one is."""
-        self._num_listed += len(found.items)
+        self._num_listed += found.count
         self._total = found.total
         for doc in found.items:
-            if doc.publicdate < self._newest:
+            if "" < doc.publicdate < self._newest:
                 self._problem = "the items do not come in the order of their publication"
             self._newest = max(self._newest, doc.publicdate)
         self.cursor = found.cursor
