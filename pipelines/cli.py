@@ -43,7 +43,7 @@ def status(
     if as_json:
         typer.echo(json.dumps([asdict(step) for step in steps], indent=1))
     else:
-        refused = sorted({Path(p.file).stem for p in folder.problems if not p.not_available_yet})
+        refused = sorted({Path(p.file).stem for p in folder.problems})
         Console().print(_table(steps, refused=[] if subjects else refused))
     if not subjects:
         _print_problems(folder)
@@ -193,15 +193,8 @@ def _verdict(name: str) -> str:
 
 
 def _print_problems(folder: SubjectFolder) -> None:
-    """A line a fault; a subject that only names what is still to come has one line in all."""
-    to_come: dict[str, list[str]] = {}
     for problem in folder.problems:
-        if problem.not_available_yet:
-            to_come.setdefault(problem.file, []).append(problem.key)
-        else:
-            typer.echo(str(problem), err=True)
-    for file, keys in to_come.items():
-        typer.echo(f"{file}: not available yet: {', '.join(keys)}", err=True)
+        typer.echo(str(problem), err=True)
 
 
 def _table(steps: list[StepState], *, refused: list[str]) -> Table:

@@ -143,8 +143,7 @@ def subject_files_sensor(
     cursor = json.loads(context.cursor) if context.cursor else {}
     for problem in folder.problems:
         if str(problem) not in cursor.get("problems", []):
-            log = context.log.info if problem.not_available_yet else context.log.warning
-            log("%s", problem)
+            context.log.warning("%s", problem)
     known = set(context.instance.get_dynamic_partitions(str(SUBJECTS.name)))
     added, dropped = partition_changes(folder, known)
     seen: Digests = cursor.get("digests", {})

@@ -5,7 +5,6 @@ import pytest
 import yaml
 
 from wunderkammer.subject import (
-    PLANNED_KINDS,
     SECTIONS,
     SubjectError,
     load_subject,
@@ -246,7 +245,6 @@ REFUSALS = {
 def test_a_fault_is_refused_by_file_key_value_and_what_is_allowed(tmp_path, old, new, key, words):
     problem = the_problem(tmp_path, changed(old, new))
     assert problem.key == key
-    assert not problem.not_available_yet
     for word in words:
         assert word in problem.message
 
@@ -312,30 +310,6 @@ def test_a_folder_that_does_not_exist_is_named_with_the_remedy(tmp_path):
 def test_the_environment_names_the_folder_of_subject_files():
     assert subjects_folder({"WUNDERKAMMER_SUBJECTS": "/srv/subjects"}) == Path("/srv/subjects")
     assert subjects_folder({}) == SHIPPED
-
-
-PLANNED = [(section, kind) for section, kinds in PLANNED_KINDS.items() for kind in sorted(kinds)]
-
-
-@pytest.mark.parametrize(("place", "kind"), PLANNED)
-def test_a_planned_kind_is_refused_by_name_as_not_available_yet(tmp_path, place, kind):
-    tree = yaml.safe_load(RECIPE)
-    section = tree
-    for part in place.split("."):
-        section = section.setdefault(part, {})
-    section.update({"kind": kind, "setting_of_tomorrow": [1]})
-    problem = the_problem(tmp_path, yaml.safe_dump(tree))
-    assert problem.key == f"{place}.kind"
-    assert f"{kind!r} is not available yet (available now: '" in problem.message
-    assert problem.not_available_yet
-
-
-def test_a_planned_kind_does_not_hide_a_fault_elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr("wunderkammer.subject.PLANNED_KINDS", {"scrape": {"telepathy"}})
-    text = changed("kind: folder", "kind: telepathy").replace("total_kimg: 8", "total_kimg: -8")
-    planned, fault = problems_of(written(tmp_path, text))
-    assert (planned.key, planned.not_available_yet) == ("scrape.kind", True)
-    assert (fault.key, fault.not_available_yet) == ("train.total_kimg", False)
 
 
 def digests(folder, text):

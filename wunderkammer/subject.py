@@ -46,11 +46,6 @@ SECTIONS = (
     "evaluate",
 )
 
-# Kinds that a recipe may name before the code that runs them has landed.
-PLANNED_KINDS: Mapping[str, frozenset[str]] = {
-    "filter": frozenset({"classifier", "threshold"}),
-}
-
 MAX_SHOWN_CHARS = 80
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -163,7 +158,6 @@ class Problem:
     file: str
     key: str
     message: str
-    not_available_yet: bool = False
 
     def __str__(self) -> str:
         return f"{self.file}: {self.key + ': ' if self.key else ''}{self.message}"
@@ -272,9 +266,6 @@ def _problem(shown: str, details: ErrorDetails) -> Problem:
         return Problem(shown, key, f"this key is required{one_of}")
     if key.endswith(".kind"):
         allowed = context.get("expected_tags") or context.get("expected") or "a known kind"
-        if value in PLANNED_KINDS.get(key.removesuffix(".kind"), ()):
-            message = f"{_shown(value)} is not available yet (available now: {allowed})"
-            return Problem(shown, key, message, not_available_yet=True)
         return Problem(shown, key, f"{_shown(value)} is not allowed: one of {allowed}")
     if details["type"] == "extra_forbidden":
         allowed = ", ".join(owner.model_fields)

@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from wunderkammer.classify.params import ClassifyParams, OutlierParams, SimilarParams
 from wunderkammer.mask.params import MaskParams
 from wunderkammer.pages.params import PageRegionParams
 from wunderkammer.params import Params
+from wunderkammer.segment.params import ThresholdRegionParams
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Rgb = tuple[Channel, Channel, Channel]
@@ -21,7 +23,8 @@ class CropParams(Params):
     where a window reaches beyond the picture it is filled with `outside`: the background, or the
     median colour of the picture's border. `min_sharpness` is the least variance of the Laplacian of
     the grey crop; `brightness` is the range that its mean grey may have, `min_contrast` the least
-    standard deviation of its grey, both of 0 to 1. With a `mask` the background is painted over.
+    standard deviation of its grey, both of 0 to 1. What a network sees in crops can keep and reject
+    them too: `classify`, `similar`, `outliers`. With a `mask` the background is painted over.
     """
 
     size_px: Annotated[int, Field(ge=8, le=4096)] = 256
@@ -33,6 +36,9 @@ class CropParams(Params):
     min_sharpness: Annotated[float, Field(ge=0)] = 0.0
     brightness: tuple[Share, Share] = (0.0, 1.0)
     min_contrast: Share = 0.0
+    classify: ClassifyParams | None = None
+    similar: SimilarParams | None = None
+    outliers: OutlierParams | None = None
     mask: MaskParams | None = None
 
 
@@ -82,6 +88,18 @@ class DetectedParams(CropParams):
     max_object_aspect: Annotated[float, Field(ge=1)] | None = None
 
 
+class ThresholdParams(ThresholdRegionParams, CropParams):
+    """A square about the specimen that a threshold of grey finds.
+
+    `fit: square` keeps its proportions, and fills with `outside` what lies beyond the picture;
+    `squash` squeezes its box into a square.
+    """
+
+    kind: Literal["threshold"]
+    fit: Literal["square", "squash"] = "square"
+    outside: Literal["background", "border"] = "border"
+
+
 class PageParams(PageRegionParams, CropParams):
     """The page of each scan, or the two of a spread.
 
@@ -94,5 +112,6 @@ class PageParams(PageRegionParams, CropParams):
 
 
 FilterParams = Annotated[
-    WholeParams | SquareParams | DetectedParams | PageParams, Field(discriminator="kind")
+    WholeParams | SquareParams | DetectedParams | ThresholdParams | PageParams,
+    Field(discriminator="kind"),
 ]

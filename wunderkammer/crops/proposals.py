@@ -11,7 +11,7 @@ from wunderkammer.build import StageInputs
 from wunderkammer.crops.centre import centre_candidates
 from wunderkammer.crops.cuts import MEASURE
 from wunderkammer.crops.detected import detected_candidates
-from wunderkammer.crops.params import DetectedParams, PageParams
+from wunderkammer.crops.params import DetectedParams, PageParams, ThresholdParams
 from wunderkammer.crops.regions import find_regions, region_candidates
 from wunderkammer.stages import DETECTIONS
 
@@ -24,11 +24,26 @@ def propose(inputs: StageInputs, raw: pa.Table) -> pa.Table:
         found = detected_candidates(
             _detections(inputs, raw), width, height, params=params, classes=_classes(inputs)
         )
+    elif isinstance(params, ThresholdParams):
+        found = _specimens(inputs, raw, params)
     elif isinstance(params, PageParams):
         found = _pages(inputs, raw, params)
     else:
         found = centre_candidates(width, height)
     return with_sizes(found)
+
+
+def _specimens(inputs: StageInputs, raw: pa.Table, params: ThresholdParams) -> pa.Table:
+    from wunderkammer.crops.threshold import place_specimen, threshold_finder
+
+    return region_candidates(
+        find_regions(inputs, raw, threshold_finder(params)),
+        _ints(raw["width"]),
+        _ints(raw["height"]),
+        place=partial(place_specimen, params=params),
+        nothing_found="no_region",
+        num_most=1,
+    )
 
 
 def _pages(inputs: StageInputs, raw: pa.Table, params: PageParams) -> pa.Table:

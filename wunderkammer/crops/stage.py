@@ -21,7 +21,7 @@ from wunderkammer.crops.cuts import MEASURE, Verdicts, judge
 from wunderkammer.crops.params import CropParams
 from wunderkammer.crops.proposals import propose
 from wunderkammer.crops.render import RENDERS, RenderSettings, Window, casualty_row, render_row
-from wunderkammer.crops.rules import all_cuts, window_cuts
+from wunderkammer.crops.rules import all_cuts, score_cuts, window_cuts
 from wunderkammer.crops.tune import cuts_plot
 from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
 from wunderkammer.ledger_map import map_ledgered
@@ -74,6 +74,9 @@ def crop_images(inputs: StageInputs) -> Draft:
     decided = perf_counter()
     found = _rendered(inputs, raw, found, params=params)
     found = _with_verdicts(found, judge(found, rendered_cuts(params)))
+    if score_cuts(params):
+        found = _scored(inputs, found, params=params)
+        found = _with_verdicts(found, judge(found, score_cuts(params)))
     if params.mask is not None:
         found = _masked(inputs, found, params=params.mask)
         found = _with_verdicts(found, judge(found, mask_cuts(params.mask)))
@@ -156,6 +159,39 @@ def _rendered(
             "detail": pc.coalesce(found["detail"], renders["detail"]),
         }
     )
+
+
+def _scored(inputs: StageInputs, found: pa.Table, *, params: CropParams) -> pa.Table:
+    """`found` with what networks see in the crops that have passed so far."""
+    from wunderkammer.classify.scores import (
+        classify_ledgered,
+        outliers_ledgered,
+        similar_ledgered,
+    )
+
+    prefix = f"{Versions.home(inputs.subject.name, FILTERED_CROPS.name)}/scores"
+    crops = pc.if_else(pc.is_null(found["reason"]), found["crop_sha256"], None)
+    keys = list(dict.fromkeys(crops.drop_null().to_pylist()))
+    store, subject = inputs.store, inputs.subject
+    tables = []
+    if params.classify is not None:
+        tables.append(classify_ledgered(store, prefix, keys, params.classify, subject=subject))
+    if params.similar is not None:
+        tables.append(similar_ledgered(store, prefix, keys, params.similar, subject=subject))
+    if params.outliers is not None:
+        tables.append(outliers_ledgered(store, prefix, keys, params.outliers, subject=subject))
+    for table in tables:
+        rows = table.take(pc.index_in(crops, value_set=table["key"].combine_chunks()))
+        columns = {
+            "reason": pc.coalesce(found["reason"], rows["reason"]),
+            "detail": pc.coalesce(found["detail"], rows["detail"]),
+        }
+        for name in table.column_names:
+            if pa.types.is_floating(table.schema.field(name).type):
+                columns[MEASURE + name] = rows[name]
+        others = {name: found[name] for name in found.column_names if name not in columns}
+        found = pa.table({**others, **columns})
+    return found
 
 
 def _masked(inputs: StageInputs, found: pa.Table, *, params: MaskParams) -> pa.Table:

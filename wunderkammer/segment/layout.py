@@ -1,0 +1,162 @@
+"""What a frame is made of: strips with writing along its edges, and pictures on a flat canvas."""
+
+import cv2
+import numpy as np
+
+from wunderkammer.segment.box import Box, Bytes, frame_of
+from wunderkammer.segment.components import largest_components
+
+# Levels about the commonest that are a strip's paper: in a clean file, and where JPEG has rung.
+PAPER_REACHES = (4, 10)
+# A strip starts where the share of paper in a row jumps by so much within three rows …
+MIN_JUMP = 0.6
+# … to so much on average, from rows that have at most so much.
+MIN_PAPER = 0.5
+MAX_PAPER_BEFORE = 0.35
+ROWS_BEFORE = 12
+MIN_STRIP_PX = 6
+# Writing differs from its paper by so many levels, on so much of the strip; a blank one is canvas.
+MIN_INK_CONTRAST = 40
+MIN_INK = 0.002
+# Strips on all four sides, and a second one behind the first.
+NUM_ROUNDS = 2
+
+# Levels about a canvas that still are canvas, and what of the border and of all must be so.
+CANVAS_REACH = 3
+MIN_CANVAS_BORDER = 0.25
+MIN_FLAT_CANVAS = 0.8
+MAX_TILES = 16
+# A tile fills so much of its box and of each of its box's sides, and is so large a part of all.
+MIN_TILE_EXTENT = 0.9
+MIN_TILE_SIDE = 0.75
+TILE_SIDE_PX = 3
+MIN_TILE_SHARE = 0.01
+MAX_TILE_SHARE = 0.97
+# Paper holds so much of a label within so many levels, paper and ink so much; no tile's canvas is
+# so far from its paper's grey.
+PAPER_REACH = 8
+MIN_PAPER_SHARE = 0.4
+MIN_BOTH_SHARE = 0.7
+MIN_PAPER_CONTRAST = 60
+
+
+def peeled(grey_HW: Bytes, *, max_strip: float) -> list[Box]:
+    """The frame, then what is left of it strip by strip.
+
+    A strip is flat paper with writing that runs along an edge; it takes at most `max_strip` of the
+    frame's side.
+    """
+    frame = box = frame_of(grey_HW)
+    boxes = [frame]
+    for turn in range(4 * NUM_ROUNDS):
+        # Turned so that the bottom, the left, the top, the right edge is the last row.
+        part_HW = np.rot90(box.of(grey_HW), turn)
+        side_px = frame.height if turn % 2 == 0 else frame.width
+        depth = _strip_depth(part_HW, max_px=int(max_strip * side_px))
+        if depth > 0:
+            x0, y0, x1, y1 = box
+            box = (
+                Box(x0, y0, x1, y1 - depth),
+                Box(x0 + depth, y0, x1, y1),
+                Box(x0, y0 + depth, x1, y1),
+                Box(x0, y0, x1 - depth, y1),
+            )[turn % 4]
+            boxes.append(box)
+    return boxes
+
+
+def tiles(grey_HW: Bytes) -> list[Box]:
+    """The rectangular pictures on a canvas of one exact colour (a few levels off in a JPEG)."""
+    canvas = _canvas_level(grey_HW)
+    if canvas is None:
+        return []
+    far_HW = cv2.absdiff(grey_HW, np.full_like(grey_HW, canvas)) > CANVAS_REACH
+    clean_HW = cv2.medianBlur(far_HW.view(np.uint8), 5)
+    whole_HW = cv2.morphologyEx(clean_HW, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    found = [
+        component.box
+        for component in largest_components(whole_HW > 0, num=MAX_TILES)
+        if component.area_px >= MIN_TILE_SHARE * grey_HW.size
+        and component.box.area_px <= MAX_TILE_SHARE * grey_HW.size
+        and component.extent >= MIN_TILE_EXTENT
+        and _has_straight_sides(component.mask_HW)
+        and not _is_label(component.box.of(grey_HW), canvas)
+    ]
+    outside_HW = np.ones(grey_HW.shape, bool)
+    for box in found:
+        box.grown(TILE_SIDE_PX, within=frame_of(grey_HW)).of(outside_HW)[:] = False
+    is_flat = not outside_HW.any() or 1 - far_HW[outside_HW].mean() >= MIN_FLAT_CANVAS
+    return found if is_flat else []
+
+
+def is_paper(grey: Bytes) -> bool:
+    """Whether pixels are flat paper with writing: two narrow ranges of grey hold most of them."""
+    counts = np.bincount(grey.ravel(), minlength=256)
+    around = np.convolve(counts, np.ones(2 * PAPER_REACH + 1), mode="same")
+    paper = int(around.argmax())
+    beside = np.abs(np.arange(256) - paper) > 2 * PAPER_REACH
+    both = around[paper] + (around * beside).max()
+    return bool(around[paper] >= MIN_PAPER_SHARE * grey.size and both >= MIN_BOTH_SHARE * grey.size)
+
+
+def _is_label(grey_HW: Bytes, canvas: int) -> bool:
+    paper = int(np.bincount(grey_HW.ravel(), minlength=256).argmax())
+    return abs(paper - canvas) >= MIN_PAPER_CONTRAST and is_paper(grey_HW)
+
+
+def _strip_depth(grey_HW: Bytes, *, max_px: int) -> int:
+    """How many of the last rows are a strip; 0 if there is none."""
+    height = grey_HW.shape[0]
+    if height < 2 * MIN_STRIP_PX:
+        return 0
+    edge_HW = grey_HW[-max(height // 100, 2) :]
+    level = int(
+        np.convolve(np.bincount(edge_HW.ravel(), minlength=256), np.ones(5), "same").argmax()
+    )
+    off_HW = cv2.absdiff(grey_HW, np.full_like(grey_HW, level))
+    is_written = off_HW > MIN_INK_CONTRAST
+    for reach in PAPER_REACHES:
+        paper = (off_HW <= reach).mean(axis=1)
+        start = _strip_start(paper, first=max(height - max_px, 1))
+        if start is not None and is_written[start + 4 :, 3:-3].mean() >= MIN_INK:
+            return height - start
+    return 0
+
+
+def _strip_start(paper: np.ndarray, *, first: int) -> int | None:
+    """The first row of a strip that reaches to the last row, by the share of paper in each row."""
+    if paper[-3:].mean() < MIN_JUMP:
+        return None
+    height = len(paper)
+    jump = np.zeros(height)
+    jump[2:-1] = paper[3:] - paper[:-3]
+    for row in np.flatnonzero(jump >= MIN_JUMP):
+        strip = paper[row + 1 :]
+        if row < first or len(strip) < MIN_STRIP_PX:
+            continue
+        before = paper[max(row - ROWS_BEFORE, 0) : row - 1]
+        if float(strip.mean()) >= MIN_PAPER and float(before.mean()) <= MAX_PAPER_BEFORE:
+            return max(int(row) - 1, 0)
+    return None
+
+
+def _canvas_level(grey_HW: Bytes) -> int | None:
+    """The grey of most of the border, None if there is no such."""
+    width_px = max(min(grey_HW.shape) // 100, 2)
+    inside_HW = np.zeros(grey_HW.shape, bool)
+    inside_HW[width_px:-width_px, width_px:-width_px] = True
+    border = grey_HW[~inside_HW]
+    counts = np.bincount(border, minlength=256)
+    level = int(counts.argmax())
+    near = counts[max(level - 1, 0) : level + 2].sum()
+    return level if int(near) >= MIN_CANVAS_BORDER * border.size else None
+
+
+def _has_straight_sides(mask_HW: np.ndarray) -> bool:
+    sides = (
+        mask_HW[:TILE_SIDE_PX].any(axis=0),
+        mask_HW[-TILE_SIDE_PX:].any(axis=0),
+        mask_HW[:, :TILE_SIDE_PX].any(axis=1),
+        mask_HW[:, -TILE_SIDE_PX:].any(axis=1),
+    )
+    return all(float(side.mean()) >= MIN_TILE_SIDE for side in sides)
