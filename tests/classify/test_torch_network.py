@@ -123,6 +123,23 @@ def test_another_architecture_is_refused(tmp_path, network, architecture, words)
         load_network(settings_of(path, architecture=architecture))
 
 
+def test_an_architecture_that_computes_as_it_is_built_is_taken(tmp_path):
+    path = tmp_path / "net.pth"
+    own = torchvision.models.get_model("regnet_y_400mf", weights=None, num_classes=2)
+    torch.save(own.state_dict(), path)
+    before = torch.random.get_rng_state()
+    found = load_network(settings_of(path, architecture="regnet_y_400mf"))
+    assert all(torch.equal(found.state_dict()[k], v) for k, v in own.state_dict().items())
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_the_old_names_of_densenet_are_understood(tmp_path):
+    path = tmp_path / "net.pth"
+    old = {"features.denseblock1.denselayer2.norm.1.weight": torch.ones(1)}
+    torch.save(old, path)
+    assert set(read_weights(settings_of(path))) == {"features.denseblock1.denselayer2.norm1.weight"}
+
+
 def test_timm_is_asked_for_where_it_is_missing(tmp_path, network, monkeypatch):
     path = tmp_path / "net.pth"
     torch.save(network.state_dict(), path)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,8 @@ MAX_SHOWN_CHARS = 300
 # Where training scripts put the weights in what they save, and what wrappers put before the names.
 WRAPPERS = ("state_dict", "model_state_dict", "model_ema", "model")
 PREFIXES = ("module.", "model.", "backbone.")
+# The published weights of DenseNet are of a time when a name could hold such a dot.
+OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 # What torch raises for a damaged file, or one with more than tensors in it.
 TORCH_ERRORS = (
     pickle.UnpicklingError,
@@ -87,7 +90,7 @@ def _plain(found: Any, *, name: str) -> dict[str, Tensor]:
     if not isinstance(found, Mapping):
         raise NetworkFileError(f"{name} holds no tensors by name; save network.state_dict()")
     tensors = {
-        str(key): value.float() if value.is_floating_point() else value
+        OLD_NAME.sub(r"\1\2.", str(key)): value.float() if value.is_floating_point() else value
         for key, value in found.items()
         if isinstance(value, Tensor)
     }
