@@ -131,7 +131,7 @@ def test_accepted_crops_become_labels_unless_the_recipe_leaves_them_out(plan, st
 
 
 def test_weights_to_start_from_are_looked_for_and_pinned(plan, tmp_path):
-    with pytest.raises(DetectorError, match=r"detector\.start\.path: .*there is no file"):
+    with pytest.raises(DetectorError, match=r"detector\.start\.path='none\.pt' .*there is no file"):
         plan(start={"kind": "file", "path": "none.pt"})
     (tmp_path / "subjects").mkdir(exist_ok=True)
     (tmp_path / "subjects" / "bad.pt").write_bytes(b"no weights")

@@ -30,17 +30,17 @@ def weights_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(named).expanduser() if named else DEFAULT_DATA / "weights"
 
 
-def find_weights(params: YoloParams, *, subject: Subject) -> Path:
-    """The file of weights that the section `detect` of a subject names.
+def find_weights(name: str, *, subject: Subject, setting: str) -> Path:
+    """The file of weights that a setting of a subject names.
 
     Raises:
         WeightsNotFoundError: there is none; it says where it was looked for, and what to do.
     """
-    beside = subject.resolve(params.weights)
+    beside = subject.resolve(name)
     places = [beside]
-    is_bare_name = Path(params.weights).name == params.weights
+    is_bare_name = Path(name).name == name
     if is_bare_name:
-        places.append(weights_folder() / params.weights)
+        places.append(weights_folder() / name)
     for place in places:
         if place.is_file():
             return place
@@ -53,8 +53,7 @@ def find_weights(params: YoloParams, *, subject: Subject) -> Path:
     else:
         remedy = "correct the path, which starts at the subject file"
     raise WeightsNotFoundError(
-        f"detect.weights={params.weights!r} of {subject.name!r}: there is no file {looked}; "
-        f"{remedy}"
+        f"{setting}={name!r} of {subject.name!r}: there is no file {looked}; {remedy}"
     )
 
 
@@ -70,7 +69,8 @@ def load_detector(params: YoloParams, *, inputs: StageInputs) -> Detector:
         record = inputs.upstreams[TRAINED_STAGE]
         detector = parse_detector(inputs.versions.read(record, TRAINED_FILE))
     else:
-        detector = read_detector(find_weights(params, subject=inputs.subject))
+        file = find_weights(params.weights, subject=inputs.subject, setting="detect.weights")
+        detector = read_detector(file)
     if params.sha256 not in (None, detector.sha256):
         raise DetectorFileError(
             f"detect.weights={params.weights!r} has the SHA-256 {detector.sha256}, not "

@@ -14,8 +14,7 @@ from pydantic import Field
 
 from wunderkammer.build import StageInputs
 from wunderkammer.detect.detector_file import Detector, parse_detector
-from wunderkammer.detect.errors import DetectorFileError, WeightsNotFoundError
-from wunderkammer.detect.params import YoloParams
+from wunderkammer.detect.errors import DetectorFileError
 from wunderkammer.detect.training.architectures import DEFAULT, find_architecture
 from wunderkammer.detect.training.dataset import dataset_digest, dataset_table
 from wunderkammer.detect.training.params import (
@@ -164,7 +163,7 @@ def _beginnings(
     detector: Detector | None = None
     match params.start:
         case WeightsStart(path=name, sha256=pinned):
-            file = _find_file(name, subject)
+            file = find_weights(name, subject=subject, setting="detector.start.path")
             detector = parse_detector(file.read_bytes())
             start = StartWeights(path=str(file), sha256=pinned or detector.sha256)
             start.read(store)
@@ -177,13 +176,6 @@ def _beginnings(
     if params.architecture is None and detector is not None:
         return start, dict(detector.architecture)
     return start, find_architecture(params.architecture or DEFAULT, folder=subject.folder)
-
-
-def _find_file(name: str, subject: Subject) -> Path:
-    try:
-        return find_weights(YoloParams(kind="yolo", weights=name), subject=subject)
-    except WeightsNotFoundError as error:
-        raise WeightsNotFoundError(f"detector.start.path: {error}") from error
 
 
 def _remove_abandoned(home: Path, *, but: str) -> None:
