@@ -57,8 +57,8 @@ def is_annotation(component: Component, *, grey_HW: Bytes, raw_HW: Bools, level:
     height_px = min(component.box.width, component.box.height)
     stroke = _stroke_px(own_HW) / component.area_px**0.5
     if is_flat and contrast > MIN_INK_CONTRAST and stroke < MAX_STROKE:
-        return height_px < MAX_INK_HEIGHT * side_px
-    return (
+        return bool(height_px < MAX_INK_HEIGHT * side_px)
+    return bool(
         component.aspect >= MIN_WORD_ASPECT
         and stroke < MAX_WORD_STROKE
         and height_px < MAX_WORD_HEIGHT * side_px

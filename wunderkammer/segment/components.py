@@ -42,8 +42,10 @@ class Component:
     @cached_property
     def solidity(self) -> float:
         """Its area by that of its convex hull, which reaches to the corners of pixels."""
-        points = cv2.findNonZero(self.mask_HW.view(np.uint8))
-        hull = cv2.convexHull(points)
+        outlines, _ = cv2.findContours(
+            self.mask_HW.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )
+        hull = cv2.convexHull(np.concatenate(outlines))
         # Half a pixel all around the polygon of the pixels' centres.
         area = cv2.contourArea(hull) + cv2.arcLength(hull, closed=True) / 2 + 1
         return min(self.area_px / area, 1.0)

@@ -2,9 +2,12 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from wunderkammer.segment.box import Box, Bytes, frame_of
+from wunderkammer.segment.box import Bools, Box, Bytes, frame_of
 from wunderkammer.segment.components import largest_components
+
+Floats = npt.NDArray[np.float64]
 
 # Levels about the commonest that are a strip's paper: in a clean file, and where JPEG has rung.
 PAPER_REACHES = (4, 10)
@@ -18,20 +21,26 @@ MIN_STRIP_PX = 6
 # Writing differs from its paper by so many levels, on so much of the strip; a blank one is canvas.
 MIN_INK_CONTRAST = 40
 MIN_INK = 0.002
+# Of a strip's depth: what is larger both ways is no letter. The largest parts are looked at.
+MAX_LETTER = 0.6
+MAX_PARTS = 8
 # Strips on all four sides, and a second one behind the first.
 NUM_ROUNDS = 2
 
 # Levels about a canvas that still are canvas, and what of the border and of all must be so.
 CANVAS_REACH = 3
 MIN_CANVAS_BORDER = 0.25
-MIN_FLAT_CANVAS = 0.8
+MIN_FLAT_CANVAS = 0.9
 MAX_TILES = 16
 # A tile fills so much of its box and of each of its box's sides, and is so large a part of all.
-MIN_TILE_EXTENT = 0.9
-MIN_TILE_SIDE = 0.75
+MIN_TILE_EXTENT = 0.93
+MIN_TILE_SIDE = 0.6
 TILE_SIDE_PX = 3
 MIN_TILE_SHARE = 0.01
+MIN_TILE_SIDE_SHARE = 0.05
 MAX_TILE_SHARE = 0.97
+# With canvas on one side only it is a picture above a strip.
+MAX_SHARED_EDGES = 2
 # Paper holds so much of a label within so many levels, paper and ink so much; no tile's canvas is
 # so far from its paper's grey.
 PAPER_REACH = 8
@@ -50,7 +59,7 @@ def peeled(grey_HW: Bytes, *, max_strip: float) -> list[Box]:
     boxes = [frame]
     for turn in range(4 * NUM_ROUNDS):
         # Turned so that the bottom, the left, the top, the right edge is the last row.
-        part_HW = np.rot90(box.of(grey_HW), turn)
+        part_HW = np.ascontiguousarray(np.rot90(box.of(grey_HW), turn))
         side_px = frame.height if turn % 2 == 0 else frame.width
         depth = _strip_depth(part_HW, max_px=int(max_strip * side_px))
         if depth > 0:
@@ -67,31 +76,43 @@ def peeled(grey_HW: Bytes, *, max_strip: float) -> list[Box]:
 
 def tiles(grey_HW: Bytes) -> list[Box]:
     """The rectangular pictures on a canvas of one exact colour (a few levels off in a JPEG)."""
+    frame = frame_of(grey_HW)
     canvas = _canvas_level(grey_HW)
     if canvas is None:
         return []
-    far_HW = cv2.absdiff(grey_HW, np.full_like(grey_HW, canvas)) > CANVAS_REACH
+    far_HW = _far_from(grey_HW, canvas, CANVAS_REACH)
     clean_HW = cv2.medianBlur(far_HW.view(np.uint8), 5)
     whole_HW = cv2.morphologyEx(clean_HW, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    # A square opening leaves a rectangle as it is, and nothing of strokes that touch it.
+    least_px = 2 * round(MIN_TILE_SIDE_SHARE / 2 * min(grey_HW.shape)) + 1
+    whole_HW = cv2.morphologyEx(whole_HW, cv2.MORPH_OPEN, np.ones((least_px,) * 2, np.uint8))
     found = [
         component.box
         for component in largest_components(whole_HW > 0, num=MAX_TILES)
         if component.area_px >= MIN_TILE_SHARE * grey_HW.size
         and component.box.area_px <= MAX_TILE_SHARE * grey_HW.size
+        and _num_shared_edges(component.box, frame) <= MAX_SHARED_EDGES
         and component.extent >= MIN_TILE_EXTENT
         and _has_straight_sides(component.mask_HW)
         and not _is_label(component.box.of(grey_HW), canvas)
     ]
-    outside_HW = np.ones(grey_HW.shape, bool)
+    rest_HW = whole_HW.copy()
+    num_outside = grey_HW.size
     for box in found:
-        box.grown(TILE_SIDE_PX, within=frame_of(grey_HW)).of(outside_HW)[:] = False
-    is_flat = not outside_HW.any() or 1 - far_HW[outside_HW].mean() >= MIN_FLAT_CANVAS
+        around = box.grown(TILE_SIDE_PX, within=frame)
+        around.of(rest_HW)[:] = 0
+        num_outside -= around.area_px
+    is_flat = np.count_nonzero(rest_HW) <= (1 - MIN_FLAT_CANVAS) * num_outside
     return found if is_flat else []
+
+
+def _num_shared_edges(box: Box, frame: Box) -> int:
+    return sum(abs(own - its) <= TILE_SIDE_PX for own, its in zip(box, frame, strict=True))
 
 
 def is_paper(grey: Bytes) -> bool:
     """Whether pixels are flat paper with writing: two narrow ranges of grey hold most of them."""
-    counts = np.bincount(grey.ravel(), minlength=256)
+    counts = _counts(grey)
     around = np.convolve(counts, np.ones(2 * PAPER_REACH + 1), mode="same")
     paper = int(around.argmax())
     beside = np.abs(np.arange(256) - paper) > 2 * PAPER_REACH
@@ -100,33 +121,59 @@ def is_paper(grey: Bytes) -> bool:
 
 
 def _is_label(grey_HW: Bytes, canvas: int) -> bool:
-    paper = int(np.bincount(grey_HW.ravel(), minlength=256).argmax())
+    paper = int(_counts(grey_HW).argmax())
     return abs(paper - canvas) >= MIN_PAPER_CONTRAST and is_paper(grey_HW)
 
 
 def _strip_depth(grey_HW: Bytes, *, max_px: int) -> int:
     """How many of the last rows are a strip; 0 if there is none."""
-    height = grey_HW.shape[0]
-    if height < 2 * MIN_STRIP_PX:
+    height, width = grey_HW.shape
+    if height < 2 * MIN_STRIP_PX or width < 2 * MIN_STRIP_PX:
         return 0
-    edge_HW = grey_HW[-max(height // 100, 2) :]
-    level = int(
-        np.convolve(np.bincount(edge_HW.ravel(), minlength=256), np.ones(5), "same").argmax()
-    )
-    off_HW = cv2.absdiff(grey_HW, np.full_like(grey_HW, level))
-    is_written = off_HW > MIN_INK_CONTRAST
+    edge = _counts(grey_HW[-max(height // 100, 2) :])
+    paper = int(np.convolve(edge, np.ones(5), mode="same").argmax())
     for reach in PAPER_REACHES:
-        paper = (off_HW <= reach).mean(axis=1)
-        start = _strip_start(paper, first=max(height - max_px, 1))
-        if start is not None and is_written[start + 4 :, 3:-3].mean() >= MIN_INK:
-            return height - start
+        # Most pictures have no strip on most sides, and this is all that they cost.
+        if _share_of_rows(grey_HW[-3:], paper, reach).mean() < MIN_JUMP:
+            continue
+        first = max(height - max_px, 1)
+        start = _strip_start(_share_of_rows(grey_HW, paper, reach), first=first)
+        if start is None:
+            continue
+        # Neither the strip's border nor what another strip has left of itself is writing.
+        inner_HW = np.ascontiguousarray(grey_HW[start + 4 :, 3:-3])
+        if _is_writing(_far_from(inner_HW, paper, MIN_INK_CONTRAST)):
+            return int(height - start)
     return 0
 
 
-def _strip_start(paper: np.ndarray, *, first: int) -> int | None:
+def _share_of_rows(grey_HW: Bytes, level: int, reach: int) -> Floats:
+    """The share of each row's pixels that lie within `reach` of a level."""
+    near_HW = ~_far_from(grey_HW, level, reach)
+    return np.asarray(near_HW.mean(axis=1), np.float64)
+
+
+def _far_from(grey_HW: Bytes, level: int, reach: int) -> Bools:
+    """Where the grey is more than `reach` away from a level."""
+    table = np.abs(np.arange(256) - level) > reach
+    return np.asarray(cv2.LUT(grey_HW, table.view(np.uint8)), np.uint8).view(np.bool_)
+
+
+def _counts(grey_HW: Bytes) -> npt.NDArray[np.int64]:
+    return np.bincount(grey_HW.ravel(), minlength=256)
+
+
+def _is_writing(ink_HW: Bools) -> bool:
+    """Whether there is ink, and no part of it is so large that it is rather a specimen."""
+    if ink_HW.size == 0 or float(ink_HW.mean()) < MIN_INK:
+        return False
+    most_px = MAX_LETTER * ink_HW.shape[0]
+    parts = largest_components(ink_HW, num=MAX_PARTS)
+    return all(min(part.box.width, part.box.height) <= most_px for part in parts)
+
+
+def _strip_start(paper: Floats, *, first: int) -> int | None:
     """The first row of a strip that reaches to the last row, by the share of paper in each row."""
-    if paper[-3:].mean() < MIN_JUMP:
-        return None
     height = len(paper)
     jump = np.zeros(height)
     jump[2:-1] = paper[3:] - paper[:-3]
@@ -141,15 +188,13 @@ def _strip_start(paper: np.ndarray, *, first: int) -> int | None:
 
 
 def _canvas_level(grey_HW: Bytes) -> int | None:
-    """The grey of most of the border, None if there is no such."""
-    width_px = max(min(grey_HW.shape) // 100, 2)
-    inside_HW = np.zeros(grey_HW.shape, bool)
-    inside_HW[width_px:-width_px, width_px:-width_px] = True
-    border = grey_HW[~inside_HW]
-    counts = np.bincount(border, minlength=256)
+    """The grey of much of the border, None if there is no such."""
+    px = max(min(grey_HW.shape) // 100, 2)
+    sides = (grey_HW[:px], grey_HW[-px:], grey_HW[px:-px, :px], grey_HW[px:-px, -px:])
+    counts = np.sum([_counts(side) for side in sides], axis=0)
     level = int(counts.argmax())
-    near = counts[max(level - 1, 0) : level + 2].sum()
-    return level if int(near) >= MIN_CANVAS_BORDER * border.size else None
+    near = int(counts[max(level - 1, 0) : level + 2].sum())
+    return level if near >= MIN_CANVAS_BORDER * int(counts.sum()) else None
 
 
 def _has_straight_sides(mask_HW: np.ndarray) -> bool:

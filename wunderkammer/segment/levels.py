@@ -8,7 +8,7 @@ histograms, IEEE Transactions on Systems, Man and Cybernetics 9(1), equation 18.
 import cv2
 import numpy as np
 import numpy.typing as npt
-from skimage.filters import threshold_otsu, threshold_yen
+from skimage import filters
 
 from wunderkammer.segment.box import Bools, Bytes
 from wunderkammer.segment.params import Method
@@ -42,8 +42,8 @@ def threshold(counts: Counts, *, method: Method, contrast_share: float) -> int:
     if method == "yen":
         # A last level of one pixel in millions leaves nothing above it in 32 bits: log(0).
         with np.errstate(divide="ignore"):
-            return int(threshold_yen(hist=(counts, levels)))
-    otsu = int(threshold_otsu(hist=(counts, levels)))
+            return int(filters.threshold_yen(hist=(counts, levels)))  # type: ignore[no-untyped-call]
+    otsu = int(filters.threshold_otsu(hist=(counts, levels)))  # type: ignore[no-untyped-call]
     return otsu if method == "otsu" else _contrast(counts, otsu, share=contrast_share)
 
 
@@ -52,7 +52,7 @@ def _contrast(counts: Counts, otsu: int, *, share: float) -> int:
     foreground = np.where(np.arange(NUM_LEVELS) > otsu, counts, 0)
     noise = MEDIAN_TO_DEVIATION * _median(counts - foreground) + 0.5
     floor = round(NOISE_FLOOR * noise)
-    return max(min(otsu, round(share * _median(foreground))), floor)
+    return max(min(otsu, round(share * _median(foreground))), min(otsu, floor))
 
 
 def _median(counts: npt.NDArray[np.floating]) -> int:

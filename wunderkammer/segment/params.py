@@ -29,9 +29,10 @@ class ThresholdRegionParams(Params):
     side), labels, scale bars and words. A picture that was pasted on a flat canvas, a tile, is one
     region (`tiles: whole`), or what is `inside` is looked for, or tiles are `ignore`d.
 
-    Grey is blurred by `smooth` (sigma), gaps and cracks are closed up to twice `close`, both shares
-    of the picture's shorter side; `fill_holes` fills what a region encloses. A crop shows `pad_px`
-    and `pad` (a share of the box's longer side) around a region.
+    Grey is blurred by `smooth` (sigma; at least 0.8 px), gaps and cracks are closed up to twice
+    `close`, both shares of the picture's shorter side, 0 for neither; `fill_holes` fills what a
+    region encloses. A crop shows `pad_px` and `pad` (a share of the box's longer side) around a
+    region.
 
     The plain recipe of "Infinite Forams" is `methods: [yen, otsu]`, `foreground: bright`,
     `level_light: false`, `leave_out_annotations: false`, `tiles: ignore`, `smooth: 0`, `close: 0`,
@@ -47,7 +48,7 @@ class ThresholdRegionParams(Params):
     max_strip: Annotated[float, Field(ge=0, le=0.9)] = 0.6
     tiles: Tiles = "whole"
     smooth: Annotated[float, Field(ge=0, le=0.1)] = 0.003
-    close: Annotated[float, Field(ge=0, le=0.1)] = 0.012
+    close: Annotated[float, Field(ge=0, le=0.1)] = 0.008
     fill_holes: bool = True
     num_largest: Annotated[int, Field(ge=1, le=100)] = 5
     prefer: Prefer = "largest"
