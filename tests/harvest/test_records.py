@@ -132,13 +132,33 @@ def test_while_a_new_epoch_is_listed_the_old_one_is_known_but_not_listed(store):
     assert [one.id for one in known(begun(store, course(2)))] == ["1", "2", "3", "4"]
 
 
-def test_once_an_epoch_is_whole_the_ones_before_it_are_dropped(store):
+def test_once_a_whole_epoch_is_committed_the_ones_before_it_are_dropped(store):
     listed(store, course(is_whole=True), 1, 2, 3)
     listed(store, course(2), 1, 4)
-    after = begun(store, course(2, is_whole=True))
+    committed = course(2, is_whole=True)
+    after = begun(store, committed, base=committed)
     assert [one.id for one in known(after)] == ["1", "4"]
     assert not list(store.keys(f"{PREFIX}/000001"))
     assert after.gone() == frozenset()
+
+
+def test_what_a_listing_has_lost_is_told_of_even_if_its_run_was_killed_before_it_was_committed(
+    store,
+):
+    listed(store, course(is_whole=True), 1, 2, 3)
+    listed(store, course(2), 1, 4)
+    after = begun(store, course(2, is_whole=True), base=course(is_whole=True))
+    assert after.gone() == {"2", "3"}
+
+
+def test_a_source_that_is_listed_anew_each_time_keeps_two_epochs_at_most(store):
+    base = None
+    for epoch in range(1, 6):
+        run = begun(store, course(epoch), base=base)
+        run.add([record(1), record(epoch)], course(epoch))
+        base = course(epoch, is_whole=True)
+        run.finish(base)
+    assert {key.split("/")[-2] for key in store.keys(PREFIX)} == {"q", "000004", "000005"}
 
 
 def test_an_epoch_that_was_never_committed_is_dropped(store):

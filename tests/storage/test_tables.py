@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 
 from wunderkammer.params import digest
 from wunderkammer.storage import tables
-from wunderkammer.storage.tables import Rows, columns_digest, from_parquet, to_parquet, values
+from wunderkammer.storage.tables import (
+    Pile,
+    Rows,
+    columns_digest,
+    from_parquet,
+    to_parquet,
+    values,
+)
 
 TEXTS = st.lists(st.text(max_size=4), unique=True, max_size=12)
 
@@ -13,6 +20,7 @@ TEXTS = st.lists(st.text(max_size=4), unique=True, max_size=12)
 @pytest.fixture(autouse=True)
 def few_at_a_time(monkeypatch):
     monkeypatch.setattr(tables, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(tables, "PACK_ROWS", 6)
 
 
 def of(*parts: list[str]) -> pa.ChunkedArray:
@@ -73,3 +81,21 @@ def test_columns_have_the_digest_of_a_dict_of_them_in_any_order(columns):
     )
     order = pa.array(range(table.num_rows), pa.int64())[::-1]
     assert columns_digest(table, order) == digest(table.take(order).to_pydict())
+
+
+@given(parts=st.lists(st.lists(st.integers(0, 99), max_size=5), max_size=6), data=st.data())
+def test_a_pile_gives_back_any_of_its_rows(parts, data):
+    schema = pa.schema([("number", pa.int64()), ("tags", pa.list_(pa.string()))])
+    pile = Pile(schema)
+    for part in parts:
+        rows = [{"number": number, "tags": [str(number)]} for number in part]
+        pile.add(pa.Table.from_pylist(rows, schema=schema))
+    numbers = [number for part in parts for number in part]
+    assert pile.num_rows == len(numbers)
+    assert pile.column("number").to_pylist() == numbers
+    places = st.lists(st.integers(0, len(numbers) - 1), max_size=8) if numbers else st.just([])
+    order = data.draw(places)
+    taken = pile.take(pa.array(order, pa.int64()))
+    assert taken.schema == schema
+    assert taken["number"].to_pylist() == [numbers[place] for place in order]
+    assert taken["tags"].to_pylist() == [[str(numbers[place])] for place in order]

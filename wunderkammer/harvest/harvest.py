@@ -188,12 +188,15 @@ class Harvest:
         lost = self._records.gone() if is_whole else ()
         gone = frozenset(map(_plain, lost))
 
+        # Not of this object, which holds far more.
+        pictures = self._pictures
+
         def is_gone(id_: str) -> bool:
-            if not gone and not self._pictures:
+            if not gone and not pictures:
                 return False
-            of = next((known for known in _records_of(id_) if known in self._pictures), None)
+            of = next((known for known in _records_of(id_) if known in pictures), None)
             return not gone.isdisjoint(_records_of(id_)) or (
-                of is not None and id_ not in self._pictures[of]
+                of is not None and id_ not in pictures[of]
             )
 
         return SourceReport(

@@ -10,10 +10,11 @@ from threading import Lock
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.store import Store
-from wunderkammer.storage.tables import Rows
+from wunderkammer.storage.tables import Rows, release_memory
 
 FOLD_ROWS = 4096
 MAX_WAIT_DAYS = 64
@@ -75,6 +76,7 @@ class Outcomes:
         self._append(_read_journal(journal))
         # What is in the ledger, in parts of which a later one has the last word.
         self._parts = [Rows(_last_of_each(self._ledger.rows()), "url")]
+        release_memory()
         self._new: dict[str, Outcome] = {}
         self._lock = Lock()
         # At its end, even if another run has begun and taken what stood there.
@@ -147,7 +149,10 @@ def _outcome(row: dict[str, Any]) -> Outcome | None:
 
 def _last_of_each(table: pa.Table) -> pa.Table:
     """The row of each URL with the latest time; of equal times the later row. Without the keys."""
-    table = table.drop_columns(["key"]).sort_by([("at", "ascending")])
+    table = table.drop_columns(["key"])
+    if pc.count_distinct(table["url"]).as_py() == table.num_rows:
+        return table
+    table = table.sort_by([("at", "ascending")])
     table = table.append_column("_row", pa.array(range(table.num_rows), pa.int64()))
     last = table.group_by("url").aggregate([("_row", "max")])["_row_max"]
     return table.take(last.combine_chunks()).drop_columns(["_row"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
-from itertools import compress
 from operator import attrgetter
 from time import monotonic
 from typing import Any
@@ -16,10 +15,11 @@ from wunderkammer.params import digest
 from wunderkammer.sources.listing import Record
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.store import Store
-from wunderkammer.storage.tables import CHUNK_ROWS, values
+from wunderkammer.storage.tables import CHUNK_ROWS, Rows, release_memory, values
 
 NAMES = tuple(field.name for field in fields(Record))
 VALUES = attrgetter(*NAMES)
+BRIEF = ("number", "digest", "id")
 LISTS = ("other_urls", "tags", "refused")
 RECORDS = pa.schema(
     [
@@ -57,11 +57,13 @@ class Records:
         self._base: str | None = None
         self._pending: list[dict[str, Any]] = []
         self._saved_at = monotonic()
-        self._table = RECORDS.empty_table()
-        # Of the newest record of each id of any epoch, and the ids of this one.
-        self._digests: dict[str, str] = {}
-        self._ids: set[str] = set()
-        self._number = 0
+        self._number = self._num_before = 0
+        # The newest record of each id of earlier runs, and which of them this epoch has.
+        self._before = Rows(RECORDS.empty_table(), "id")
+        self._is_own = np.zeros(0, np.bool_)
+        # The digests of what this run has found new or changed, by id.
+        self._found: dict[str, str] = {}
+        self._num_new = 0
 
     def progress(self) -> Progress | None:
         """What an earlier run has saved and not committed."""
@@ -71,56 +73,71 @@ class Records:
         """Load what earlier runs have listed; `course` is where this one starts."""
         self._epoch = course.epoch
         self._base = None if base is None else base.name
-        tables = {epoch: self._ledger(epoch).rows() for epoch in self._epochs()}
-        for epoch in [*tables]:
-            # The listing of this epoch is whole: what only earlier ones knew is gone.
-            if epoch > course.epoch or (epoch < course.epoch and course.full_at is not None):
+        # What a whole listing has not shown any more was told of with it.
+        first = 0 if base is None or base.full_at is None else base.epoch
+        for epoch in self._epochs():
+            if not first <= epoch <= course.epoch:
                 self._drop(epoch)
-                del tables[epoch]
-        own = tables.get(self._epoch, RECORDS.empty_table())
-        everything = pa.concat_tables([RECORDS.empty_table(), *tables.values()])
-        newest = _newest(everything)
-        self._number = pc.max(everything["number"]).as_py() or 0
-        self._digests = dict(zip(values(newest["id"]), values(newest["digest"]), strict=True))
-        is_own = pc.is_in(newest["id"], value_set=own["id"].combine_chunks())
-        self._ids = set(compress(self._digests, values(is_own)))
-        self._table = newest.select(NAMES)
+        rows = self._select(BRIEF)
+        self._number = self._num_before = pc.max(rows["number"]).as_py() or 0
+        self._before = Rows(rows.take(_newest(rows)), "id")
+        own = self._ledger(self._epoch).select(["id"])["id"].combine_chunks()
+        self._is_own = pc.is_in(self._before.table["id"], value_set=own).to_numpy()
+        del rows
+        release_memory()
 
     def known(self, *, first: Collection[str] = ()) -> Iterator[list[Record]]:
         """The records of earlier runs in the order of their first listing, in chunks.
 
         Those of the ids in `first` come before the others.
         """
-        is_first = pc.is_in(self._table["id"], value_set=pa.array(list(first), pa.string()))
-        order = np.argsort(np.invert(is_first.to_numpy()), kind="stable")
+        rows = self._select(("number", *NAMES))
+        rows = rows.filter(pc.less_equal(rows["number"], self._num_before))
+        newest = _newest(rows)
+        ids = rows["id"].take(newest)
+        is_first = pc.is_in(ids, value_set=pa.array(list(first), pa.string()))
+        order = newest.to_numpy()[np.argsort(np.invert(is_first.to_numpy()), kind="stable")]
+        rows = rows.select(NAMES)
         for start in range(0, len(order), CHUNK_ROWS):
-            yield _records(self._table.take(order[start : start + CHUNK_ROWS]))
+            yield _records(rows.take(order[start : start + CHUNK_ROWS]))
 
     @property
     def num_known(self) -> int:
         """How many records earlier runs have listed."""
-        return len(self._table)
+        return len(self._before.table)
 
     def is_listed(self, id_: str) -> bool:
         """Whether this epoch has a record of this id."""
-        return id_ in self._ids
+        (row,) = self._before.find([id_])
+        return id_ in self._found or (row >= 0 and bool(self._is_own[row]))
 
     def add(self, records: Sequence[Record], course: Course) -> list[Record]:
         """Keep a page and the course after it; returns the records that are new or have changed."""
         fresh = []
-        for record in records:
-            row = self._row(record)
-            has_changed = self._digests.get(record.id) != row["digest"]
-            if has_changed:
-                self._digests[record.id] = row["digest"]
-                fresh.append(record)
-            if has_changed or record.id not in self._ids:
-                self._ids.add(record.id)
-                self._pending.append(row)
-                if len(self._pending) >= PART_ROWS:
-                    self._write_pending()
+        for start in range(0, len(records), CHUNK_ROWS):
+            fresh += self._add(records[start : start + CHUNK_ROWS])
+            if len(self._pending) >= PART_ROWS:
+                self._write_pending()
         if len(self._pending) >= SAVE_ROWS or monotonic() - self._saved_at >= SAVE_S:
             self.save(course)
+        return fresh
+
+    def _add(self, records: Sequence[Record]) -> list[Record]:
+        fresh = []
+        places = self._before.find([record.id for record in records])
+        digests = self._before.take(places)["digest"].to_pylist()
+        for record, place, before in zip(records, places.tolist(), digests, strict=True):
+            row = self._row(record)
+            is_known = place >= 0
+            has_changed = self._found.get(record.id, before) != row["digest"]
+            if has_changed:
+                self._num_new += not is_known and record.id not in self._found
+                self._found[record.id] = row["digest"]
+                fresh.append(record)
+            if has_changed or (is_known and not self._is_own[place]):
+                self._pending.append(row)
+            if is_known:
+                self._is_own[place] = True
         return fresh
 
     def save(self, course: Course) -> None:
@@ -142,12 +159,12 @@ class Records:
 
     def gone(self) -> set[str]:
         """The ids that earlier epochs listed and this one, now whole, does not."""
-        return self._digests.keys() - self._ids
+        return set(values(self._before.table["id"].filter(pa.array(~self._is_own))))
 
     @property
     def num_listed(self) -> int:
         """Ids of this epoch."""
-        return len(self._ids)
+        return int(self._is_own.sum()) + self._num_new
 
     def _row(self, record: Record) -> dict[str, Any]:
         row: dict[str, Any] = dict(zip(NAMES, VALUES(record), strict=True))
@@ -155,6 +172,12 @@ class Records:
         told = {"digest": digest(row)[:16], "number": self._number}
         # What a record comes back to after a change is a row of its own.
         return {**row, **told, "key": f"{record.id}|{self._number}"}
+
+    def _select(self, names: Sequence[str]) -> pa.Table:
+        """These columns, and the keys, of all epochs."""
+        ledgers = map(self._ledger, self._epochs())
+        none = RECORDS.empty_table().select(["key", *names])
+        return pa.concat_tables([none, *(ledger.select(names) for ledger in ledgers)])
 
     def _ledger(self, epoch: int) -> Ledger:
         return Ledger(self._store, f"{self._prefix}/{epoch:06d}", RECORDS)
@@ -168,13 +191,11 @@ class Records:
             self._store.delete(key)
 
 
-def _newest(table: pa.Table) -> pa.Table:
-    """The last row of each id, in the order of the first ones."""
-    table = table.append_column("_row", pa.array(range(table.num_rows), pa.int64()))
-    groups = table.group_by("id").aggregate([("number", "max"), ("number", "min")])
-    groups = groups.sort_by("number_min")
-    newest = pc.index_in(groups["number_max"], value_set=table["number"].combine_chunks())
-    return table.take(newest).drop_columns(["_row"])
+def _newest(rows: pa.Table) -> pa.ChunkedArray:
+    """Where the last row of each id stands, in the order of the first ones."""
+    groups = rows.group_by("id").aggregate([("number", "max"), ("number", "min")])
+    newest = groups.sort_by("number_min")["number_max"]
+    return pc.index_in(newest, value_set=rows["number"].combine_chunks())
 
 
 def _records(table: pa.Table) -> list[Record]:

@@ -19,9 +19,9 @@ SAYS_NOTHING = ("", "unknown")
 
 def new_rows(manifest: pa.Table, previous: pa.Table) -> pa.Table:
     """The kept rows of `manifest` whose content `previous`, the version before it, did not keep."""
-    rows, before = kept(manifest), kept(previous)
-    known = pc.is_in(rows["sha256"], value_set=before["sha256"].combine_chunks())
-    return rows.filter(pc.invert(known))
+    before = previous["sha256"].filter(pc.equal(previous["decision"], KEPT))
+    known = pc.is_in(manifest["sha256"], value_set=before.combine_chunks())
+    return manifest.filter(pc.and_not(pc.equal(manifest["decision"], KEPT), known))
 
 
 def scrape_counts(manifest: pa.Table, previous: pa.Table, *, kind: str) -> dict[str, JsonValue]:

@@ -25,7 +25,7 @@ from wunderkammer.sources.places import BEYOND_CAP, Places
 from wunderkammer.sources.sheets import new_sheet, scrape_sheets
 from wunderkammer.stages import RAW_SCRAPE
 from wunderkammer.storage.ledger import Ledger
-from wunderkammer.storage.tables import columns_digest
+from wunderkammer.storage.tables import Pile, columns_digest, release_memory, values
 from wunderkammer.storage.versions import Draft, Record, Summary, Versions
 from wunderkammer.workers import Workers
 
@@ -37,6 +37,11 @@ COURSES = "courses.json"
 # What downstream stages read or pass on; times and rejected rows are not among it.
 PASSING = ("source", "tags", "taken_at", "fetched_at", "headers", "decision", "reason", "detail")
 CONTENT = tuple(n for n in RAW.names if n not in PASSING)
+# What sheets, curves and counts are made of.
+SHOWN = (
+    *("id", "sha256", "num_bytes", "format", "width", "height", "source", "licence", "label"),
+    *("fetched_at", "decision", "reason"),
+)
 
 
 def scrape_images(inputs: StageInputs) -> Draft:
@@ -49,10 +54,43 @@ def scrape_images(inputs: StageInputs) -> Draft:
         SourceError: the source can't be read, holds nothing, or nothing of it can be kept.
     """
     params = inputs.subject.spec.scrape
-    home = Versions.home(inputs.subject.name, RAW_SCRAPE.name)
     start = perf_counter()
     current = inputs.versions.current(inputs.subject.name, RAW_SCRAPE.name)
+    rows, report = _scraped(inputs, current)
+    release_memory()
+    for problem in report.problems:
+        log.warning("%s: %s", inputs.subject.name, problem)
+    if KEPT not in rows["decision"].unique().to_pylist():
+        raise SourceError(_nothing_kept(inputs.subject.name, rows, report))
     previous = _previous_rows(current, inputs)
+    manifest = _after(rows, previous, is_gone=report.is_gone, max_images=params.max_images)
+    # Of hundreds of thousands of rows each copy of what nobody looks at is to be spared.
+    del rows
+    shown, shown_before = manifest.select(SHOWN), previous.select(SHOWN)
+    del previous
+    release_memory()
+    ingested = perf_counter()
+    files = {
+        **scrape_sheets(shown, blobs=inputs.blobs),
+        "new.jpg": new_sheet(shown, shown_before, blobs=inputs.blobs),
+        "growth.png": growth_plot(shown, kind=params.kind),
+    }
+    timings = {"ingest": ingested - start, "sheets": perf_counter() - ingested}
+    if report.courses:
+        files[COURSES] = json.dumps(report.courses, indent=1, sort_keys=True).encode()
+    counts = scrape_counts(shown, shown_before, kind=params.kind)
+    return Draft(
+        data_version=_data_version(manifest),
+        summary=_summary(shown, report, counts, timings),
+        manifest=manifest,
+        files=files,
+    )
+
+
+def _scraped(inputs: StageInputs, current: Record | None) -> tuple[pa.Table, SourceReport]:
+    """The rows of all that the source gives now."""
+    params = inputs.subject.spec.scrape
+    home = Versions.home(inputs.subject.name, RAW_SCRAPE.name)
     do = Ingest(inputs.store, max_bytes=params.max_bytes, max_pixels=params.max_pixels)
     limits = {"code": RAW_SCRAPE.code_version, "limits": [do.max_bytes, do.max_pixels]}
     facts = facts_ledger(inputs.store, f"{home}/ledger/{digest(limits)}")
@@ -60,31 +98,11 @@ def scrape_images(inputs: StageInputs) -> Draft:
         inputs.subject, inputs.store, f"{home}/ledger", _courses(current, inputs.versions)
     )
     with open_source(params, around) as source:
-        taken = frozenset(kept(previous)["id"].to_pylist())
+        before = _previous_rows(current, inputs).select(["id", "decision"])
+        release_memory()
+        taken = frozenset(values(kept(before)["id"]))
         rows = _take_in(source, params, taken=taken, facts=facts, do=do)
-        report = source.report()
-    for problem in report.problems:
-        log.warning("%s: %s", inputs.subject.name, problem)
-    if not kept(rows).num_rows:
-        raise SourceError(_nothing_kept(inputs.subject.name, rows, report))
-    manifest = _after(rows, previous, is_gone=report.is_gone, max_images=params.max_images)
-    ingested = perf_counter()
-    files = {
-        **scrape_sheets(manifest, blobs=inputs.blobs),
-        "new.jpg": new_sheet(manifest, previous, blobs=inputs.blobs),
-        "growth.png": growth_plot(manifest, kind=params.kind),
-    }
-    timings = {"ingest": ingested - start, "sheets": perf_counter() - ingested}
-    if report.courses:
-        files[COURSES] = json.dumps(report.courses, indent=1, sort_keys=True).encode()
-    return Draft(
-        data_version=_data_version(manifest),
-        summary=_summary(
-            manifest, report, scrape_counts(manifest, previous, kind=params.kind), timings
-        ),
-        manifest=manifest,
-        files=files,
-    )
+        return rows, source.report()
 
 
 def _take_in(
@@ -98,17 +116,17 @@ def _take_in(
     """The rows of all items, by id; of an id that was given twice the last one."""
     places = Places(params.max_images)
     batches = source.batches(places, taken=taken)
-    tables = [RAW.empty_table()]
+    pile = Pile(RAW)
     decided = ingest(batches, facts=facts, do=do, workers=Workers())
     for rows in track(decided, total=None, what="pictures", log=log, size=len):
         rows = _without_placeholders(rows, params)
         places.settle(rows)
         source.decided(rows)
-        tables.append(rows)
-    rows = pa.concat_tables(tables)
-    numbered = pa.table({"id": rows["id"], "row": pa.array(range(rows.num_rows), pa.int64())})
+        pile.add(rows)
+    ids = pile.column("id")
+    numbered = pa.table({"id": ids, "row": pa.array(range(pile.num_rows), pa.int64())})
     last = numbered.group_by("id").aggregate([("row", "max")]).sort_by("id")
-    return rows.take(last["row_max"])
+    return pile.take(last["row_max"].combine_chunks())
 
 
 def _without_placeholders(rows: pa.Table, params: SourceLimits) -> pa.Table:
@@ -153,13 +171,14 @@ def _after(
     max_images: int | None,
 ) -> pa.Table:
     """`rows` with the times of unchanged content, and what `previous` has and `rows` has not."""
-    before = previous.take(pc.index_in(rows["id"], value_set=previous["id"].combine_chunks()))
+    of_each = pc.index_in(rows["id"], value_set=previous["id"].combine_chunks())
+    before = previous.select(["sha256", "fetched_at"]).take(of_each)
     same = pc.fill_null(pc.equal(before["sha256"], rows["sha256"]), False)
     times = pc.if_else(same, before["fetched_at"], rows["fetched_at"])
     rows = rows.set_column(RAW.get_field_index("fetched_at"), RAW.field("fetched_at"), times)
     listed = pc.is_in(previous["id"], value_set=rows["id"].combine_chunks())
     manifest = pa.concat_tables([rows, previous.filter(pc.invert(listed))])
-    gone = pa.array([is_gone(id_) for id_ in manifest["id"].to_pylist()], pa.bool_())
+    gone = pa.array([is_gone(id_) for id_ in values(manifest["id"])], pa.bool_())
     newly = pc.and_(gone, pc.not_equal(pc.fill_null(manifest["reason"], ""), GONE))
     reason = pc.fill_null(manifest["reason"], KEPT)
     detail = pc.binary_join_element_wise("no longer listed; it was: ", reason, "")

@@ -6,13 +6,14 @@ content and written whole, so that a rerun reads what is done and goes on from t
 
 import hashlib
 import logging
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
-from wunderkammer.storage.tables import from_parquet, to_parquet
+from wunderkammer.storage.tables import from_parquet, release_memory, to_parquet, values
 
 MAX_PARTS = 32
 
@@ -36,14 +37,24 @@ class Ledger:
 
     def rows(self) -> pa.Table:
         """All rows, one a key."""
+        return self.select(self.schema.names)
+
+    def select(self, names: Sequence[str]) -> pa.Table:
+        """All rows, one a key, with `key` and these columns alone.
+
+        Blobs are looked for only if their column is among these.
+        """
+        schema = pa.schema([field for field in self.schema if field.name in ("key", *names)])
         contents: list[bytes | None] = [None]
         while None in contents:
             # A part vanishes only after one with its rows has landed: another process merges.
             contents = [self.store.find(key) for key in self._parts()]
         if not contents:
-            return self.schema.empty_table()
-        parts = [self._read(content) for content in contents if content is not None]
-        return self._with_blobs(_first_of_each(pa.concat_tables(parts)))
+            return schema.empty_table()
+        parts = [self._read(content, schema) for content in contents if content is not None]
+        rows = self._with_blobs(_first_of_each(pa.concat_tables(parts)))
+        release_memory()
+        return rows
 
     def append(self, table: pa.Table) -> None:
         """Publish one batch of rows."""
@@ -62,23 +73,23 @@ class Ledger:
             if key != merged:
                 self.store.delete(key)
 
-    def _read(self, content: bytes) -> pa.Table:
+    def _read(self, content: bytes, schema: pa.Schema) -> pa.Table:
         try:
-            return from_parquet(content).cast(self.schema)
+            return from_parquet(content, columns=schema.names).cast(schema)
         except pa.ArrowInvalid as error:
             # A power cut can leave a file without its bytes; what it held is made again.
             log.warning("a part of the ledger %s is damaged and ignored: %s", self.prefix, error)
-            return self.schema.empty_table()
+            return schema.empty_table()
 
     def _with_blobs(self, rows: pa.Table) -> pa.Table:
-        if self.blob_column is None or not rows.num_rows:
+        if self.blob_column not in rows.column_names or not rows.num_rows:
             return rows
         hashes = rows[self.blob_column]
         # A rejected row may name a content that was never kept.
         claimed = pc.is_valid(hashes)
-        if "reason" in self.schema.names:
+        if "reason" in rows.column_names:
             claimed = pc.and_(claimed, pc.is_null(rows["reason"]))
-        lost = Blobs(self.store).lost(hashes.filter(claimed).to_pylist())
+        lost = Blobs(self.store).lost(values(hashes.filter(claimed)))
         if not lost:
             return rows
         log.warning("%d blobs of the ledger %s are gone, made again", len(lost), self.prefix)
@@ -95,4 +106,7 @@ class Ledger:
 def _first_of_each(table: pa.Table) -> pa.Table:
     numbered = table.append_column("_row", pa.array(range(table.num_rows), pa.int64()))
     first = numbered.group_by("key").aggregate([("_row", "min")])["_row_min"]
+    # Nearly always so; a copy of all rows is saved.
+    if len(first) == table.num_rows:
+        return table
     return table.take(first.combine_chunks().sort())

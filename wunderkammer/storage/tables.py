@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 CHUNK_ROWS = 4096
+PACK_ROWS = 16_384
 
 
 def to_parquet(table: pa.Table) -> bytes:
@@ -20,9 +21,15 @@ def to_parquet(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def from_parquet(content: bytes) -> pa.Table:
-    """The table in one Parquet file."""
-    return pq.read_table(pa.BufferReader(content))
+def from_parquet(content: bytes, *, columns: Sequence[str] | None = None) -> pa.Table:
+    """The table in one Parquet file, or some of its columns."""
+    wanted = None if columns is None else list(columns)
+    return pq.ParquetFile(pa.BufferReader(content)).read(wanted)
+
+
+def release_memory() -> None:
+    """Give back to the system what freed tables took; Arrow would keep it for the next ones."""
+    pa.default_memory_pool().release_unused()
 
 
 def values(column: pa.ChunkedArray) -> Iterator[Any]:
@@ -53,6 +60,37 @@ def _as_json(table: pa.Table, order: pa.Array) -> Iterator[str]:
 
 def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+class Pile:
+    """Rows that come in small tables, packed until all of them are there."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.num_rows = 0
+        self._schema = schema
+        self._packed: list[bytes] = []
+        self._loose: list[pa.Table] = []
+        self._num_loose = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Put more rows on top."""
+        self._loose.append(rows)
+        self._num_loose += rows.num_rows
+        self.num_rows += rows.num_rows
+        if self._num_loose >= PACK_ROWS:
+            self._packed.append(to_parquet(pa.concat_tables(self._loose)))
+            self._loose, self._num_loose = [], 0
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of all rows."""
+        packed = [from_parquet(part, columns=[name]) for part in self._packed]
+        loose = [rows.select([name]) for rows in self._loose]
+        return pa.concat_tables([self._schema.empty_table().select([name]), *packed, *loose])[name]
+
+    def take(self, numbers: pa.Array) -> pa.Table:
+        """These rows; no more than one column of the others is unpacked at a time."""
+        columns = [self.column(name).take(numbers) for name in self._schema.names]
+        return pa.table(columns, schema=self._schema)
 
 
 class Rows:
