@@ -193,9 +193,7 @@ def _place(
     return None
 
 
-def _put_specimen(
-    rng: Generator, scene: _Scene, traits: Traits, *, first: bool, sign: int
-) -> None:
+def _put_specimen(rng: Generator, scene: _Scene, traits: Traits, *, first: bool, sign: int) -> None:
     mask = _place(rng, scene, traits, first=first)
     if mask is None:
         return
@@ -312,9 +310,7 @@ def _write(image_HWC: Bytes, text: str, x: int, y: int, cap_px: float, ink: int)
     cv2.putText(image_HWC, text, (x, y), FONT, scale, (ink,) * 3, thickness, cv2.LINE_AA)
 
 
-def _with_strip(
-    rng: Generator, image_HWC: Bytes, traits: Traits
-) -> tuple[Bytes, tuple[int, int]]:
+def _with_strip(rng: Generator, image_HWC: Bytes, traits: Traits) -> tuple[Bytes, tuple[int, int]]:
     """The frame with its strip, and by how much the picture has moved."""
     if traits.strip == "none":
         return image_HWC, (0, 0)
@@ -324,7 +320,9 @@ def _with_strip(
         turned, _ = _with_strip(
             rng,
             np.ascontiguousarray(np.rot90(image_HWC)),
-            draw_traits(rng, strip=traits.strip, side={"left": "bottom", "right": "top"}[traits.side]),
+            draw_traits(
+                rng, strip=traits.strip, side={"left": "bottom", "right": "top"}[traits.side]
+            ),
         )
         back = np.ascontiguousarray(np.rot90(turned, -1))
         return back, (back.shape[1] - width if traits.side == "left" else 0, 0)

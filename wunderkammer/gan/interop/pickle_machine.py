@@ -253,7 +253,9 @@ class Machine:
     def _name(self, module: str, name: str) -> None:
         found = Global(module, name)
         if found not in self._vocabulary.calls and found not in self._vocabulary.classes:
-            raise self._hostile(f"asks for {str(found)[:200]!r}, which no checkpoint of this kind needs")
+            raise self._hostile(
+                f"asks for {str(found)[:200]!r}, which no checkpoint of this kind needs"
+            )
         self._stack.append(found)
 
     def _reduce(self, _: None) -> None:
