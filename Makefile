@@ -1,13 +1,15 @@
 # The two commands of the README are `make demo` and `make test`; `make help` lists the rest.
 PYTHON ?= python3
 VENV := .venv
+# img2dataset wants an older OpenCV and an older pandas than the project has.
+PEERS := .peers
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV_PIN := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.lock)
 export DAGSTER_HOME := $(CURDIR)/.dagster
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test live check format bench lock clean
+.PHONY: help setup demo up test live check format bench peers lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,10 +47,16 @@ format: setup ## rewrite the code in the common format
 bench: setup ## run the benchmarks
 	@set -e; for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script; done
 
-lock: setup ## resolve pyproject.toml into requirements.lock
+peers: setup ## make .peers, with what the benchmark of downloads compares with
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@VIRTUAL_ENV=$(CURDIR)/$(PEERS) $(BIN)/uv pip sync --quiet benchmarks/peers.txt
+
+lock: setup ## resolve pyproject.toml into requirements.lock, and the peers apart
 	@printf '%s ; sys_platform == "never"\n' opencv-python openvino-telemetry > $(VENV)/overrides.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--overrides $(VENV)/overrides.txt --extra dev pyproject.toml --output-file requirements.lock
+	@printf '%s\n' img2dataset requests | $(BIN)/uv pip compile --quiet --universal \
+		--python-version 3.11 --no-header --no-annotate - --output-file benchmarks/peers.txt
 
-clean: ## remove .venv (not the data)
-	@rm -rf $(VENV)
+clean: ## remove .venv and .peers (not the data)
+	@rm -rf $(VENV) $(PEERS)

@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 import yaml
 
+from benchmarks.document import DOCUMENT, processor, write_section
 from benchmarks.side_by_side.referee import compare
 from benchmarks.side_by_side.setting import NETWORKS, Setting
-from benchmarks.side_by_side.table import heading, tables, write_section
+from benchmarks.side_by_side.table import heading, tables
 from benchmarks.side_by_side.worker import OURS, REFERENCE, STAND_IN
 from wunderkammer.gan.augment.params import GROUPS, PRESETS
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 AUGMENTS = (*GROUPS, *PRESETS)
 DEFAULTS = {
     "cpu": [("auto", 64), ("auto", 128)],
@@ -117,11 +117,8 @@ def device_name(options: argparse.Namespace) -> str:
     """As a reader would tell it."""
     if torch.device(options.device).type == "cuda":
         return torch.cuda.get_device_name(options.device)
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     threads = f"{options.threads} thread{'s' if options.threads > 1 else ''}"
-    return f"{threads} of {models[0] if models else 'a CPU'}"
+    return f"{threads} of {processor()}"
 
 
 def command(arguments: list[str] | None) -> str:

@@ -1,23 +1,13 @@
 """The comparison in Markdown."""
 
 import platform
-from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import torch
 
+from benchmarks.document import table
 from benchmarks.side_by_side.peak import floor_s_per_kimg
 from benchmarks.side_by_side.referee import Comparison, Timing
 from benchmarks.side_by_side.worker import OURS
-
-INTRODUCTION = """# Benchmarks
-
-Each section is what a benchmark wrote with `--write`, on the device in its heading. `make bench` \
-runs them all; for a comparison with NVlabs/stylegan2-ada-pytorch itself, point the training \
-benchmark to a checkout of it:
-
-    .venv/bin/python benchmarks/train.py --reference CHECKOUT --write
-"""
 
 
 def heading(device: str, *, command: str) -> str:
@@ -65,13 +55,13 @@ def _summary(comparison: Comparison, floor: float) -> str:
         row += [f"{comparison.setting.s_per_kimg(timing.cpu_s):.0f}", f"{1000 / s:.3g}"]
         row += [f"{timing.memory_mb:.0f}", f"{floor / s:.0%}"]
         rows.append([*row, *(f"{pace[rival] / s:.2f}" for rival in rivals)])
-    return _table([*head, *(f"over {rival}" for rival in rivals)], rows)
+    return table([*head, *(f"over {rival}" for rival in rivals)], rows)
 
 
 def _phases(comparison: Comparison) -> str:
     parts = list(comparison.setting.intervals)
     rows = [[t.name, *(_seconds(t, part) for part in parts)] for t in comparison.timings]
-    return _table(["seconds", *parts], rows)
+    return table(["seconds", *parts], rows)
 
 
 def _seconds(timing: Timing, part: str) -> str:
@@ -79,18 +69,3 @@ def _seconds(timing: Timing, part: str) -> str:
     if part not in timing.wall_s:
         return "in rest"
     return f"{timing.wall_s[part]:.3f} ({timing.cpu_s[part]:.3f})"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def write_section(path: Path, text: str) -> None:
-    """Put a section into a document, in place of the one with the same heading."""
-    before = path.read_text() if path.is_file() else INTRODUCTION
-    introduction, *sections = before.split("\n## ")
-    heading = text.split("\n", 1)[0].removeprefix("## ")
-    kept = [s for s in sections if s.split("\n", 1)[0] != heading]
-    parts = [introduction, *kept, text.removeprefix("## ")]
-    path.write_text("\n\n## ".join(part.strip() for part in parts) + "\n")

@@ -14,7 +14,7 @@ from benchmarks.side_by_side.referee import Comparison, Timing, compare
 from benchmarks.side_by_side.reference import Reference, Sampling
 from benchmarks.side_by_side.setting import Setting
 from benchmarks.side_by_side.standin import StandIn
-from benchmarks.side_by_side.table import tables, write_section
+from benchmarks.side_by_side.table import tables
 from benchmarks.side_by_side.worker import run_round
 
 SMALL = Setting(
@@ -140,15 +140,6 @@ def test_the_table_tells_the_pace_of_each_and_the_ratios(timings):
     assert any(line.startswith("| stand-in | 1000 | 1000 | 1 | 200 |") for line in lines)
     assert any(line.startswith("| ours | 500 | 500 | 2 | 100 |") for line in lines)
     assert any(line.endswith("| 2.00 |") for line in lines)
-
-
-def test_a_section_replaces_the_one_of_the_same_device_and_no_other(tmp_path):
-    document = tmp_path / "benchmarks.md"
-    for text in ("## A\n\nold\n", "## B\n\nkept\n", "## A\n\nnew\n"):
-        write_section(document, text)
-    sections = document.read_text().split("\n## ")
-    assert sections[0].startswith("# Benchmarks")
-    assert [s.split() for s in sections[1:]] == [["B", "kept"], ["A", "new"]]
 
 
 def test_contestants_take_turns_in_processes_of_their_own():
