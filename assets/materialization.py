@@ -13,13 +13,15 @@ from pipelines.partitions import SUBJECTS
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.build import Builder, Built, build_stage
-from wunderkammer.stages import Stage
+from wunderkammer.stages import Stage, chain
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import MANIFEST, Record, Versions
 
 OWNERS = ["team:wunderkammer"]
 PICTURES = (".jpg", ".png")
 MAX_PICTURE_BYTES = 200_000
+# The data version of a stage that a recipe does not ask for.
+ABSENT = "none"
 
 
 class Rebuild(dg.Config):
@@ -59,8 +61,14 @@ def materialize_stage(
     force: bool,
     links: Mapping[str, str] | None = None,
 ) -> dg.MaterializeResult[None]:
-    """Build the stage of this partition's subject, unless it is built, and show it."""
+    """Build the stage of this partition's subject, unless it is built, and show it.
+
+    Of a stage that the recipe does not ask for there is nothing, whatever it would read.
+    """
     subject = subject_files.load()[context.partition_key]
+    if stage not in chain(subject.spec):
+        context.log.info("the recipe of %s asks for no %s", subject.name, stage.name)
+        return dg.MaterializeResult(data_version=dg.DataVersion(ABSENT))
     store = warehouse.open()
     built = build_stage(stage, subject, store=store, builder=builder, force=force)
     if built.was_fresh:

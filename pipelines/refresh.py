@@ -15,13 +15,11 @@ from pipelines.sensors import sync_subjects
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.stages import (
-    DETECTIONS,
     FILTERED_CROPS,
     RAW_SCRAPE,
     STAGES,
     TRAINED_DETECTOR,
     Stage,
-    chain,
 )
 from wunderkammer.staleness import StepState, assess, steps_to_run
 from wunderkammer.storage.versions import Versions
@@ -107,16 +105,11 @@ def stale_steps(subject: str) -> list[StepState]:
 
 def _run(instance: dg.DagsterInstance, step: StepState, *, force: bool, say: Say) -> None:
     say(f"{step.subject}: {step.asset} ({step.cause})")
-    folder = SubjectFiles().load()
-    sync_subjects(instance, folder)
-    assets = [step.asset]
-    if step.asset == RAW_SCRAPE.name and DETECTIONS not in chain(folder[step.subject].spec):
-        # Dagster's graph is the same for all subjects: without a detector they are empty there.
-        assets.append(DETECTIONS.name)
+    sync_subjects(instance, SubjectFiles().load())
     result = defs.resolve_job_def(CHAIN.name).execute_in_process(
         instance=instance,
         partition_key=step.subject,
-        asset_selection=[dg.AssetKey(name) for name in assets],
+        asset_selection=[dg.AssetKey(step.asset)],
         run_config={
             "ops": {step.asset: {"config": {"force": force}}},
             "loggers": {"console": {"config": {}}},

@@ -1,22 +1,25 @@
 """The subject files become partitions, and their sections observed data versions."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
 
+from assets.materialization import ABSENT
 from assets.recipe import section_key
 from pipelines.partitions import SUBJECTS
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.externals import DECISIONS, EXTERNALS, RETRAINING, external_version
 from wunderkammer.review.journal import decisions_version
-from wunderkammer.stages import TRAINED_DETECTOR
+from wunderkammer.stages import STAGES, chain
 from wunderkammer.storage.store import Store
 from wunderkammer.subject import SECTIONS, Subject, SubjectFolder
 
 Digests = dict[str, dict[str, str]]
+# A subject and a stage.
+Absence = tuple[str, str]
 
 
 # Who is still deciding should not set off a training at every key.
@@ -59,21 +62,32 @@ def observations(seen: Digests, present: Digests) -> Iterator[dg.AssetObservatio
                 )
 
 
-def absences(seen: Collection[str], present: Collection[str]) -> Iterator[dg.AssetMaterialization]:
-    """That subjects train no detector, noted without a run, which would wait for the GPU."""
-    for subject in sorted(set(present) - set(seen)):
-        yield dg.AssetMaterialization(
-            asset_key=TRAINED_DETECTOR.name,
-            description="The recipe trains no detector.",
-            partition=subject,
-            tags={"dagster/data_version": "none"},
-        )
+def absences(
+    seen: Collection[Absence], present: Iterable[Absence]
+) -> Iterator[dg.AssetMaterialization]:
+    """That subjects have no such stage, noted without a run, which might wait for the GPU.
+
+    Dagster's graph is the same for all subjects, and waits for what was never materialized.
+    """
+    for subject, stage in present:
+        if (subject, stage) not in seen:
+            yield dg.AssetMaterialization(
+                asset_key=stage,
+                description="The recipe asks for none.",
+                partition=subject,
+                tags={"dagster/data_version": ABSENT},
+            )
 
 
-def without_detector(subjects: Mapping[str, Subject]) -> list[str]:
-    """The subjects that train none."""
-    specs = {name: subject.spec for name, subject in subjects.items()}
-    return [n for n, spec in specs.items() if spec.automatic and spec.detector.kind == "none"]
+def absent_stages(subjects: Mapping[str, Subject]) -> list[Absence]:
+    """The stages that are in the graph and not in the chain of a subject."""
+    return [
+        (name, stage.name)
+        for name, subject in sorted(subjects.items())
+        if subject.spec.automatic
+        for stage in STAGES
+        if stage not in chain(subject.spec)
+    ]
 
 
 def _with_unseen(seen: Digests, present: Digests) -> Digests:
@@ -102,17 +116,20 @@ def sync_subjects(instance: dg.DagsterInstance, folder: SubjectFolder) -> None:
     present = digests_of(folder.subjects, Warehouse().open())
     for event in observations(_observed(instance, folder), present):
         instance.report_runless_asset_event(event)
-    none = without_detector(folder.subjects)
-    for absence in absences([name for name in none if _is_noted(instance, name)], none):
+    absent = absent_stages(folder.subjects)
+    for absence in absences(_noted(instance, absent), absent):
         instance.report_runless_asset_event(absence)
 
 
-def _is_noted(instance: dg.DagsterInstance, subject: str) -> bool:
-    """Whether the subject's detector, or that there is none, was ever reported."""
-    wanted = dg.AssetRecordsFilter(
-        asset_key=dg.AssetKey(TRAINED_DETECTOR.name), asset_partitions=[subject]
-    )
-    return bool(instance.fetch_materializations(wanted, limit=1).records)
+def _noted(instance: dg.DagsterInstance, absent: Iterable[Absence]) -> list[Absence]:
+    """Those of which anything was ever reported."""
+    return [
+        (subject, stage)
+        for subject, stage in absent
+        if instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(stage), asset_partitions=[subject]), limit=1
+        ).records
+    ]
 
 
 def _observed(instance: dg.DagsterInstance, folder: SubjectFolder) -> Digests:
@@ -148,7 +165,9 @@ def subject_files_sensor(
     added, dropped = partition_changes(folder, known)
     seen: Digests = cursor.get("digests", {})
     present = _with_unseen(seen, digests_of(folder.subjects, warehouse.open()))
-    none = without_detector(folder.subjects)
+    absent = absent_stages(folder.subjects)
+    told = [tuple(pair) for pair in cursor.get("absent", [])]
+    told += _noted(context.instance, [pair for pair in absent if pair not in told])
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if added:
         requests.append(SUBJECTS.build_add_request(added))
@@ -158,13 +177,13 @@ def subject_files_sensor(
         dynamic_partitions_requests=requests,
         asset_events=[
             *observations(seen, present),
-            *absences(cursor.get("without_detector", []), none),
+            *absences(told, absent),
         ],
         cursor=json.dumps(
             {
                 "digests": present,
                 "problems": [str(problem) for problem in folder.problems],
-                "without_detector": none,
+                "absent": absent,
             },
             sort_keys=True,
         ),

@@ -16,10 +16,10 @@ from pydantic import Field, model_validator
 
 from wunderkammer.build import StageInputs
 from wunderkammer.gan.training.speed import ETA_S, duration
-from wunderkammer.params import Params, digest
+from wunderkammer.params import Params
 from wunderkammer.process_tree import ProcessTree
 from wunderkammer.scratch import scratch_folder
-from wunderkammer.storage.versions import Draft, Summary
+from wunderkammer.storage.versions import Draft
 
 if TYPE_CHECKING:
     from wunderkammer.gan.job import TrainingJob
@@ -29,8 +29,6 @@ TENSORBOARD_URL = "WUNDERKAMMER_TENSORBOARD_URL"
 NUM_GPUS = "WUNDERKAMMER_NUM_GPUS"
 EXIT_STOPPED = os.EX_TEMPFAIL
 KILL_MARGIN_S = 10
-# The version of a subject that trains no detector.
-NO_DETECTOR = Draft(digest("no detector is trained"), Summary())
 
 
 class Trainer(dg.ConfigurableResource[None]):
@@ -117,8 +115,6 @@ class Trainer(dg.ConfigurableResource[None]):
             RuntimeError: the process failed; its own output is in the run's log.
             LabelsError: the labels are not fit to train on.
         """
-        if inputs.subject.spec.detector.kind == "none":
-            return NO_DETECTOR
         # Imported here: they bring pictures and plots, which loading the definitions need not.
         from wunderkammer.detect.training.collect import collect_detector
         from wunderkammer.detect.training.job import plan_detector

@@ -83,7 +83,7 @@ def test_a_command_trains_anew_and_crops_with_what_it_has_learnt(squares, here, 
     assert versions.current("square", "trained_detector").data_version == detector.data_version
 
 
-def test_a_subject_that_trains_none_has_an_empty_version_and_starts_no_process(
+def test_for_a_subject_that_trains_none_nothing_is_built_and_no_process_starts(
     workplace, here, instance
 ):
     workplace.write("tiny")
@@ -95,8 +95,7 @@ def test_a_subject_that_trains_none_has_an_empty_version_and_starts_no_process(
     )
     assert result.success
     assert here == []
-    record = Versions(Store(str(workplace.data))).current("tiny", "trained_detector")
-    assert record.files == ()
+    assert Versions(Store(str(workplace.data))).current("tiny", "trained_detector") is None
 
 
 def test_labels_are_checked_by_a_command_that_trains_nothing(workplace, squares):

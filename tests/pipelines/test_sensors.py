@@ -10,8 +10,8 @@ from resources.warehouse import Warehouse
 from wunderkammer.externals import EXTERNALS
 from wunderkammer.subject import SECTIONS
 
-# And that it trains no detector.
-REPORTED = (*SECTIONS, *EXTERNALS, "trained_detector")
+# And which stages its recipe does not ask for.
+REPORTED = (*SECTIONS, *EXTERNALS, "trained_detector", "detections", "reviewed_crops")
 
 
 def tick(instance, cursor=None):
@@ -41,18 +41,25 @@ def test_a_new_file_becomes_a_partition_with_every_section_observed(workplace, i
     assert observed(result) == {("corgi", name) for name in REPORTED}
 
 
-def test_that_a_subject_trains_no_detector_is_noted_once_and_without_a_run(workplace, instance):
+def test_that_a_recipe_asks_for_no_such_stage_is_noted_once_and_without_a_run(workplace, instance):
     workplace.write("corgi")
-    workplace.write("spider", detector={"kind": "yolo"})
+    workplace.write("spider", detector={"kind": "yolo"}, review={"gate": "all"})
     first = tick(instance)
     noted = [e for e in first.asset_events if isinstance(e, dg.AssetMaterialization)]
-    assert [event.partition for event in noted] == ["corgi"]
+    assert [(event.partition, event.asset_key.path[-1]) for event in noted] == [
+        ("corgi", "trained_detector"),
+        ("corgi", "detections"),
+        ("corgi", "reviewed_crops"),
+        ("spider", "detections"),
+    ]
     assert not first.run_requests
     assert not tick(instance, first.cursor).asset_events
     for _ in range(2):
         sync_subjects(instance, SubjectFiles().load())
-    key = dg.AssetKey("trained_detector")
-    assert len(instance.fetch_materializations(key, limit=10).records) == 1
+    # A sensor that has forgotten asks the instance.
+    assert not [e for e in tick(instance).asset_events if isinstance(e, dg.AssetMaterialization)]
+    for asset, count in (("trained_detector", 1), ("detections", 2), ("reviewed_crops", 1)):
+        assert len(instance.fetch_materializations(dg.AssetKey(asset), limit=9).records) == count
 
 
 def test_an_edit_is_observed_for_its_section_and_subject_only(workplace, instance):
