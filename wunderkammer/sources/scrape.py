@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from pydantic import JsonValue, ValidationError
 
 from wunderkammer.build import StageInputs
+from wunderkammer.garbage import collected_rarely
 from wunderkammer.harvest.course import Course
 from wunderkammer.manifests import KEPT, RAW, REJECTED, conformed, kept, rejections
 from wunderkammer.params import digest
@@ -56,7 +57,8 @@ def scrape_images(inputs: StageInputs) -> Draft:
     params = inputs.subject.spec.scrape
     start = perf_counter()
     current = inputs.versions.current(inputs.subject.name, RAW_SCRAPE.name)
-    rows, report = _scraped(inputs, current)
+    with collected_rarely():
+        rows, report = _scraped(inputs, current)
     release_memory()
     for problem in report.problems:
         log.warning("%s: %s", inputs.subject.name, problem)
