@@ -44,6 +44,8 @@ class Robots:
             task = self._rules[origin] = asyncio.create_task(self._ask(origin))
             # If all who wait have gone, nobody is left to learn that it has failed.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if task.done():
+            return task.result()
         # One download that is given up must not take the rules from the others.
         return await asyncio.shield(task)
 

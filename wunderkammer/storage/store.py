@@ -66,7 +66,8 @@ class Store:
         try:
             if self.root is not None:
                 # Objects appear whole, and a plain read costs a third of one through obstore.
-                return (self.root / key).read_bytes()
+                with open(f"{self.root}/{key}", "rb") as file:  # noqa: PTH123 - half of a Path's
+                    return file.read()
             return bytes(obstore.get(self._objects, key).bytes())
         except FileNotFoundError:
             raise MissingObjectError(
@@ -147,7 +148,7 @@ def _write_file(path: str, content: bytes) -> None:
     try:
         file = _created(part)
     except FileNotFoundError:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - as below
         file = _created(part)
     try:
         with file:
