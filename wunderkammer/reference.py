@@ -91,6 +91,8 @@ def _type_name(annotation: Any) -> str:
     arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
     if get_origin(annotation) is Literal:
         return "one of " + ", ".join(f"`{argument}`" for argument in arguments)
+    if get_origin(annotation) is dict:
+        return f"mapping of {_type_name(arguments[0])} to {_type_name(arguments[1])}"
     if get_origin(annotation) is tuple:
         length = "list" if ... in arguments else f"list of {len(arguments)}"
         return f"{length} ({_type_name(arguments[0])})"

@@ -1,5 +1,6 @@
 """The training itself, for real, on squares of 64 px."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -126,3 +127,13 @@ def test_a_loss_that_is_no_number_ends_the_training_with_a_remedy(store, tmp_pat
 def test_the_learning_rate_falls_with_the_number_of_classes():
     assert default_learning_rate(1) == 0.002
     assert default_learning_rate(6) == 0.001
+
+
+def test_pictures_can_be_handed_to_the_processes_that_prepare_them_for_a_gpu(store, tmp_path):
+    job, _ = work(store, tmp_path / "run", num=4)
+    training = yolo.training_class()(job, None)
+    pictures = training.build_dataset("train", mode="train", batch=2)
+    copy = pickle.loads(pickle.dumps(pictures))
+    assert copy.im_files == pictures.im_files
+    assert copy[0]["img"].shape == (3, 64, 64)
+    assert type(copy) is yolo.pictures_class()
