@@ -254,3 +254,13 @@ def test_one_picture_under_two_names_is_one_picture(gather, tmp_path):
     labels = gather().labels
     assert labels.images.num_rows == 1
     assert labels.boxes["image"].to_pylist() == [0, 0]
+
+
+def test_a_reviewed_picture_whose_blob_is_gone_costs_itself_for_this_run_only(gather, store):
+    content = picture(5)
+    row = review(content, (1, 2, 30, 40, "cat"))
+    labels = gather(None, reviewed=[row]).labels
+    assert labels.images.num_rows == 0
+    assert reasons(labels) == ["unreadable"]
+    Blobs(store).put(content)
+    assert gather(None, reviewed=[row]).labels.images.num_rows == 1

@@ -25,8 +25,6 @@ from wunderkammer.labels.table import LabelledImage, Refused
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
 
-IMPORTED = "import"
-
 
 @dataclass(frozen=True)
 class Scraped:
@@ -67,21 +65,8 @@ def gather_labels(
         FileNotFoundError: there are no labels where `params` says.
         LabelsError: they can't be read.
     """
-    named: list[LabelledImage] = []
-    refused: list[Refused] = []
-    num_unlabelled = 0
-    sha256s: list[str] = []
-    if params is not None:
-        path = _resolve(folder, params.path)
-        found = read_labels(path, format=params.format)
-        pictures = _resolve(folder, params.images) if params.images else default_folder(path)
-        finder = PictureFinder(pictures, scraped.ids)
-        named, left_out = renamed(found.images, params.class_map)
-        refused += [*found.refused, *left_out]
-        named = [i for i in named if i.boxes or (params.backgrounds and not i.is_spoilt)]
-        named, sha256s, missing = _found(named, finder, Blobs(store))
-        refused += missing
-        num_unlabelled = finder.num_unnamed
+    imported = _import(params, folder, scraped, Blobs(store)) if params else _Imported()
+    named, sha256s = imported.images, imported.sha256s
     rows = labelled_pictures(
         store,
         list(dict.fromkeys([*sha256s, *reviewed["sha256"].to_pylist()])),
@@ -94,9 +79,31 @@ def gather_labels(
     boxes, odd = box_table(_sized(named, sha256s, images, places))
     class_map = params.class_map if params is not None else {}
     boxes = with_reviewed(boxes, _reviewed_boxes(reviewed, places, class_map))
-    table = pa.Table.from_pylist(images, IMAGES)
-    done = _without_odd(LabelSet(table, boxes, (*refused, *unreadable, *odd)), odd)
-    return Gathered(done, num_unlabelled)
+    refused = (*imported.refused, *unreadable, *odd)
+    labels = LabelSet(pa.Table.from_pylist(images, IMAGES), boxes, refused)
+    return Gathered(_without_odd(labels, odd), imported.num_unlabelled)
+
+
+@dataclass(frozen=True)
+class _Imported:
+    """Labelled pictures that were found, each with its hash; what was refused; files unnamed."""
+
+    images: Sequence[LabelledImage] = ()
+    sha256s: Sequence[str] = ()
+    refused: Sequence[Refused] = ()
+    num_unlabelled: int = 0
+
+
+def _import(params: LabelsParams, folder: Path, scraped: Scraped, blobs: Blobs) -> _Imported:
+    path = _resolve(folder, params.path)
+    found = read_labels(path, format=params.format)
+    pictures = _resolve(folder, params.images) if params.images else default_folder(path)
+    finder = PictureFinder(pictures, scraped.ids)
+    named, left_out = renamed(found.images, params.class_map)
+    named = [i for i in named if i.boxes or (params.backgrounds and not i.is_spoilt)]
+    present, sha256s, missing = _found(named, finder, blobs)
+    refused = (*found.refused, *left_out, *missing)
+    return _Imported(present, sha256s, refused, finder.num_unnamed)
 
 
 def _resolve(folder: Path, path: str) -> Path:

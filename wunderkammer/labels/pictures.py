@@ -21,7 +21,7 @@ from wunderkammer.ledger_map import map_ledgered
 from wunderkammer.params import digest
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.ledger import Ledger
-from wunderkammer.storage.store import Store
+from wunderkammer.storage.store import MissingObjectError, Store
 from wunderkammer.workers import Casualty
 
 PICTURES = pa.schema(
@@ -39,6 +39,8 @@ MAX_PIXELS = 178_956_970
 WHITE = (255, 255, 255)
 QUALITY = 95
 RECIPE = "1"
+# May be there the next time: no ledger keeps it.
+UNREADABLE = "unreadable"
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,8 @@ def picture_row(sha256: str, *, store: Store, image_size_px: int) -> dict[str, A
     blobs = Blobs(store)
     try:
         rgb_HWC = decode_rgb(blobs.get(sha256), max_pixels=MAX_PIXELS, background=WHITE)
+    except MissingObjectError as error:
+        return _refused(UNREADABLE, str(error))
     except DecodeError as error:
         return _refused(error.reason, error.detail)
     height, width, _ = rgb_HWC.shape

@@ -23,6 +23,7 @@ from wunderkammer.detect.training.params import (
     YoloTrainingParams,
 )
 from wunderkammer.detect.training.subject_labels import (
+    SubjectLabels,
     check_labels,
     subject_labels,
     training_params,
@@ -114,30 +115,18 @@ def plan_detector(inputs: StageInputs, *, device: str, scratch: Path) -> Detecto
     params = training_params(subject)
     found = subject_labels(subject, store)
     check_labels(found, subject, store)
-    labels = found.labels
-    dataset = dataset_table(
-        labels,
-        found.faults,
-        held_out=params.held_out,
-        group_distance=params.group_distance,
-        seed=params.seed,
-    )
+    labels, dataset = found.labels, _dataset(found, params)
     start, architecture = _beginnings(subject, store, params)
     labels_digest = dataset_digest(dataset, labels.class_names)
-    shaping = {k: v for k, v in params.canonical().items() if k not in OF_LABELS}
-    trajectory = digest(
-        {
-            "recipe": RECIPE,
-            "labels": labels_digest,
-            "training": shaping,
-            "architecture": architecture,
-            "start": start and start.sha256,
-        }
-    )[:16]
-    home = scratch / "detector-training" / subject.name
-    _remove_abandoned(home, but=trajectory)
-    folder = home / trajectory
-    folder.mkdir(parents=True, exist_ok=True)
+    shaping = {
+        "recipe": RECIPE,
+        "labels": labels_digest,
+        "training": shaping_settings(params),
+        "architecture": architecture,
+        "start": start and start.sha256,
+    }
+    trajectory = digest(shaping)[:16]
+    folder = _run_folder(scratch / "detector-training" / subject.name, trajectory)
     for name, content in {**found.files, DATASET_FILE: to_parquet(dataset)}.items():
         _replace(folder / name, content)
     return DetectorJob(
@@ -153,6 +142,21 @@ def plan_detector(inputs: StageInputs, *, device: str, scratch: Path) -> Detecto
         refused=tuple((r.where, r.reason, r.detail) for r in labels.refused),
         device=device,
     )
+
+
+def _dataset(found: SubjectLabels, params: YoloTrainingParams) -> pa.Table:
+    return dataset_table(
+        found.labels,
+        found.faults,
+        held_out=params.held_out,
+        group_distance=params.group_distance,
+        seed=params.seed,
+    )
+
+
+def shaping_settings(params: YoloTrainingParams) -> dict[str, Any]:
+    """The settings that the weights depend on, beside the labels."""
+    return {name: value for name, value in params.canonical().items() if name not in OF_LABELS}
 
 
 def _beginnings(
@@ -178,13 +182,15 @@ def _beginnings(
     return start, find_architecture(params.architecture or DEFAULT, folder=subject.folder)
 
 
-def _remove_abandoned(home: Path, *, but: str) -> None:
-    if not home.is_dir():
-        return
-    for folder in home.iterdir():
-        is_old = time.time() - folder.stat().st_mtime > ABANDONED_S
-        if folder.name != but and is_old:
-            shutil.rmtree(folder, ignore_errors=True)
+def _run_folder(home: Path, trajectory: str) -> Path:
+    """The folder of a training; those of others that nobody goes on with are removed."""
+    folder = home / trajectory
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in home.iterdir():
+        is_old = time.time() - other.stat().st_mtime > ABANDONED_S
+        if other != folder and is_old:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
 
 
 def _replace(file: Path, content: bytes) -> None:

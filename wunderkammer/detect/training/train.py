@@ -75,21 +75,8 @@ def run(
         f"{trained_on.num_rows} pictures to learn from, {held_out.num_rows} held out, "
         f"{len(job.class_names)} classes, on {device}"
     )
-    pictures = job.path / PICTURES_FOLDER
-    work = Work(
-        folder=job.path,
-        architecture=job.architecture,
-        class_names=job.class_names,
-        start=None if job.start is None else job.start.read(store),
-        examples=load_examples(trained_on, store, pictures),
-        held_out=load_examples(held_out, store, pictures),
-        params=job.training,
-        device="cpu" if device.type == "cpu" else str(device.index or 0),
-        num_workers=min(num_cpus(), MAX_WORKERS),
-        on_epoch=on_epoch,
-        should_stop=should_stop,
-    )
-    trained = train(work)
+    work = _work(job, trained_on, held_out, store=store, device=device)
+    trained = train(replace(work, on_epoch=on_epoch, should_stop=should_stop))
     detector = _published(trained.detector, job)
     examined = evaluate(
         detector,
@@ -99,12 +86,35 @@ def run(
         batch_size=job.training.batch_size,
         device=device,
     )
-    result = _result(
-        trained, detector, examined, trained_on=trained_on, held_out=held_out, device=device
-    )
+    result = _result(trained, detector, examined, sides=(trained_on, held_out), device=device)
     result = result.model_copy(update={"seconds": perf_counter() - start})
     _leave_files(job, result, examined, held_out, blobs=Blobs(store))
     return result
+
+
+def _work(
+    job: DetectorJob,
+    trained_on: pa.Table,
+    held_out: pa.Table,
+    *,
+    store: Store,
+    device: torch.device,
+) -> Work:
+    """What to train, which nobody watches yet."""
+    pictures = job.path / PICTURES_FOLDER
+    return Work(
+        folder=job.path,
+        architecture=job.architecture,
+        class_names=job.class_names,
+        start=None if job.start is None else job.start.read(store),
+        examples=load_examples(trained_on, store, pictures),
+        held_out=load_examples(held_out, store, pictures),
+        params=job.training,
+        device="cpu" if device.type == "cpu" else str(device.index or 0),
+        num_workers=min(num_cpus(), MAX_WORKERS),
+        on_epoch=lambda _: None,
+        should_stop=lambda: False,
+    )
 
 
 def _published(best: Detector, job: DetectorJob) -> Detector:
@@ -123,19 +133,17 @@ def _result(
     detector: Detector,
     evaluation: Evaluation,
     *,
-    trained_on: pa.Table,
-    held_out: pa.Table,
+    sides: tuple[pa.Table, pa.Table],
     device: torch.device,
 ) -> TrainingResult:
-    sides = [
-        Counter(pc.list_flatten(side["classes"]).to_pylist()) for side in (trained_on, held_out)
-    ]
+    trained_on, held_out = sides
+    counts = [Counter(pc.list_flatten(side["classes"]).to_pylist()) for side in sides]
     classes = {}
     for number, name in enumerate(detector.names):
         found = evaluation.classes.get(name)
         classes[name] = ClassResult(
-            boxes_trained=sides[0][number],
-            boxes_held_out=sides[1][number],
+            boxes_trained=counts[0][number],
+            boxes_held_out=counts[1][number],
             map50=None if found is None else found.ap50,
             map50_95=None if found is None else found.ap50_95,
             best_confidence=None if found is None else found.best_confidence,
