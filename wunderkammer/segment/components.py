@@ -76,6 +76,13 @@ def largest_components(mask_HW: Bools, *, num: int) -> list[Component]:
     ]
 
 
+def stroke_px(mask_HW: Bools) -> float:
+    """The width of the widest stroke."""
+    # Beyond the box there is nothing, which the transform has to be told.
+    padded_HW = np.pad(mask_HW, 1).view(np.uint8)
+    return 2 * float(cv2.distanceTransform(padded_HW, cv2.DIST_L2, 3).max())
+
+
 def _areas(labels_HW: Labels, num_labels: int) -> npt.NDArray[np.int64]:
     if num_labels > MAX_SHORT_LABELS or labels_HW.size > MAX_COUNTED_PIXELS:
         return np.bincount(labels_HW.ravel(), minlength=num_labels)

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wunderkammer.segment.box import Bools, Box, Bytes, frame_of
-from wunderkammer.segment.components import largest_components
+from wunderkammer.segment.components import Component, largest_components, stroke_px
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,8 +21,9 @@ MIN_STRIP_PX = 6
 # Writing differs from its paper by so many levels, on so much of the strip; a blank one is canvas.
 MIN_INK_CONTRAST = 40
 MIN_INK = 0.002
-# Of a strip's depth: what is larger both ways is no letter. The largest parts are looked at.
+# Of a strip's depth: what is larger both ways, or has so thick a stroke, is no letter.
 MAX_LETTER = 0.6
+MAX_STROKE = 0.2
 MAX_PARTS = 8
 # Strips on all four sides, and a second one behind the first.
 NUM_ROUNDS = 2
@@ -32,11 +33,12 @@ CANVAS_REACH = 3
 MIN_CANVAS_BORDER = 0.25
 MIN_FLAT_CANVAS = 0.9
 MAX_TILES = 16
-# A tile fills so much of its box and of each of its box's sides, and is so large a part of all.
+# A tile fills so much of its box, and of a row or column of it; it is so large a part of all.
 MIN_TILE_EXTENT = 0.93
 MIN_TILE_SIDE = 0.6
 TILE_SIDE_PX = 3
 MIN_TILE_SHARE = 0.01
+MIN_TILE_PX = 32
 MIN_TILE_SIDE_SHARE = 0.05
 MAX_TILE_SHARE = 0.97
 # With canvas on one side only it is a picture above a strip.
@@ -57,11 +59,15 @@ def peeled(grey_HW: Bytes, *, max_strip: float) -> list[Box]:
     """
     frame = box = frame_of(grey_HW)
     boxes = [frame]
+    num_bare = 0
     for turn in range(4 * NUM_ROUNDS):
+        if num_bare == 4:
+            break
         # Turned so that the bottom, the left, the top, the right edge is the last row.
         part_HW = np.ascontiguousarray(np.rot90(box.of(grey_HW), turn))
         side_px = frame.height if turn % 2 == 0 else frame.width
         depth = _strip_depth(part_HW, max_px=int(max_strip * side_px))
+        num_bare = 0 if depth > 0 else num_bare + 1
         if depth > 0:
             x0, y0, x1, y1 = box
             box = (
@@ -86,15 +92,15 @@ def tiles(grey_HW: Bytes) -> list[Box]:
     # A square opening leaves a rectangle as it is, and nothing of strokes that touch it.
     least_px = 2 * round(MIN_TILE_SIDE_SHARE / 2 * min(grey_HW.shape)) + 1
     whole_HW = cv2.morphologyEx(whole_HW, cv2.MORPH_OPEN, np.ones((least_px,) * 2, np.uint8))
+    parts = largest_components(whole_HW > 0, num=MAX_TILES)
+    boxes = [box for part in parts if (box := _rectangle(part)) is not None]
     found = [
-        component.box
-        for component in largest_components(whole_HW > 0, num=MAX_TILES)
-        if component.area_px >= MIN_TILE_SHARE * grey_HW.size
-        and component.box.area_px <= MAX_TILE_SHARE * grey_HW.size
-        and _num_shared_edges(component.box, frame) <= MAX_SHARED_EDGES
-        and component.extent >= MIN_TILE_EXTENT
-        and _has_straight_sides(component.mask_HW)
-        and not _is_label(component.box.of(grey_HW), canvas)
+        box
+        for box in boxes
+        if MIN_TILE_SHARE <= box.area_px / grey_HW.size <= MAX_TILE_SHARE
+        and min(box.width, box.height) >= MIN_TILE_PX
+        and _num_shared_edges(box, frame) <= MAX_SHARED_EDGES
+        and not _is_label(box.of(grey_HW), canvas)
     ]
     rest_HW = whole_HW.copy()
     num_outside = grey_HW.size
@@ -167,9 +173,13 @@ def _is_writing(ink_HW: Bools) -> bool:
     """Whether there is ink, and no part of it is so large that it is rather a specimen."""
     if ink_HW.size == 0 or float(ink_HW.mean()) < MIN_INK:
         return False
-    most_px = MAX_LETTER * ink_HW.shape[0]
+    depth = ink_HW.shape[0]
     parts = largest_components(ink_HW, num=MAX_PARTS)
-    return all(min(part.box.width, part.box.height) <= most_px for part in parts)
+    return all(
+        min(part.box.width, part.box.height) <= MAX_LETTER * depth
+        and stroke_px(part.mask_HW) <= MAX_STROKE * depth
+        for part in parts
+    )
 
 
 def _strip_start(paper: Floats, *, first: int) -> int | None:
@@ -197,11 +207,14 @@ def _canvas_level(grey_HW: Bytes) -> int | None:
     return level if near >= MIN_CANVAS_BORDER * int(counts.sum()) else None
 
 
-def _has_straight_sides(mask_HW: np.ndarray) -> bool:
-    sides = (
-        mask_HW[:TILE_SIDE_PX].any(axis=0),
-        mask_HW[-TILE_SIDE_PX:].any(axis=0),
-        mask_HW[:, :TILE_SIDE_PX].any(axis=1),
-        mask_HW[:, -TILE_SIDE_PX:].any(axis=1),
-    )
-    return all(float(side.mean()) >= MIN_TILE_SIDE for side in sides)
+def _rectangle(part: Component) -> Box | None:
+    """The rectangle that a component is but for what sticks out of it; None if it is none."""
+    rows = np.flatnonzero(part.mask_HW.mean(axis=1) >= MIN_TILE_SIDE)
+    columns = np.flatnonzero(part.mask_HW.mean(axis=0) >= MIN_TILE_SIDE)
+    if rows.size == 0 or columns.size == 0:
+        return None
+    inner = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    num_inside = np.count_nonzero(inner.of(part.mask_HW))
+    is_full = num_inside >= MIN_TILE_EXTENT * inner.area_px
+    is_all = num_inside >= MIN_TILE_EXTENT * part.area_px
+    return inner.moved(x=part.box.x0, y=part.box.y0) if is_full and is_all else None

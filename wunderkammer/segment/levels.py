@@ -29,6 +29,12 @@ def histogram(grey_HW: Bytes, *, use_HW: Bools | None = None) -> Counts:
     return np.asarray(counts, np.float32).ravel()
 
 
+def above(grey_HW: Bytes, level: int) -> Bools:
+    """Where the grey is above a level."""
+    _, mask_HW = cv2.threshold(grey_HW, level, 1, cv2.THRESH_BINARY)
+    return np.asarray(mask_HW, np.uint8).view(np.bool_)
+
+
 def threshold(counts: Counts, *, method: Method, contrast_share: float) -> int:
     """The level above which pixels are foreground; of a picture of one grey, that grey.
 

@@ -5,16 +5,18 @@ import numpy as np
 import numpy.typing as npt
 
 from wunderkammer.segment.box import Bools, Bytes
+from wunderkammer.segment.levels import MEDIAN_TO_DEVIATION
 from wunderkammer.segment.params import Foreground
 
 Floats = npt.NDArray[np.float64]
 
 # The surface is fitted to a picture of this size: light changes slowly.
 FIT_SIDE_PX = 64
-NUM_FITS = 6
+# Two in three hit a specimen at worst, so that one of so many misses it almost surely.
+NUM_PLANES = 96
 # Of the picture's side: the border where specimens seldom are.
 RING = 1 / 16
-# Grey levels about the commonest of the border that are taken for background at first.
+# Grey levels about a first guess that are taken for background.
 FIRST_REACH = 12
 # Of a parabolic surface: fewer pixels say nothing about it.
 MIN_PIXELS = 20
@@ -38,8 +40,8 @@ def differences(grey_HW: Bytes, *, foreground: Foreground, level_light: bool) ->
 def background(grey_HW: Bytes, *, level_light: bool) -> Bytes:
     """The picture without its specimens.
 
-    The commonest grey of its border, or with `level_light` the paraboloid through all pixels that
-    lie near it, found in rounds that leave out what is farther than three standard deviations.
+    The commonest grey of its border, or with `level_light` the paraboloid through most pixels,
+    found in rounds that leave out what is farther than three standard deviations.
     """
     height, width = grey_HW.shape
     scale = min(FIT_SIDE_PX / max(height, width), 1)
@@ -69,17 +71,41 @@ def _surface(small_HW: Floats, ring_HW: Bools, level: int) -> Floats:
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
     grey, ring = small_HW.ravel(), ring_HW.ravel()
-    near = ring & (np.abs(grey - level) < FIRST_REACH)
-    fitted = np.full_like(grey, level)
-    for num_terms, eligible in ((3, ring),) * 4 + ((6, ring),) * 3 + ((6, ring | True),) * 3:
-        if near.sum() < MIN_PIXELS:
+    start = terms[:, :3] @ _border_plane(terms[ring, :3], grey[ring], level)
+    return _refined(terms, grey, ring, start).reshape(height, width)
+
+
+def _border_plane(terms: Floats, grey: Floats, level: int) -> Floats:
+    """The plane that most of the border lies near.
+
+    Of planes through three of its pixels and the even one (Fischler, Bolles 1981, Random sample
+    consensus, Communications of the ACM 24(6)).
+    """
+    triples = np.random.default_rng(0).integers(len(grey), size=(NUM_PLANES, 3))
+    # Three in a row have no plane, but the least steep of all through them.
+    planes = (np.linalg.pinv(terms[triples]) @ grey[triples][..., None])[..., 0]
+    planes = np.concatenate([[[level, 0, 0]], planes])
+    num_near = np.count_nonzero(np.abs(planes @ terms.T - grey) < FIRST_REACH / 2, axis=1)
+    return np.asarray(planes[num_near.argmax()], np.float64)
+
+
+def _refined(terms: Floats, grey: Floats, ring: Bools, start: Floats) -> Floats:
+    """Planes, then paraboloids, through what is near the one before."""
+    fitted = start
+    near = ring & (np.abs(grey - start) < FIRST_REACH)
+    everywhere = np.ones_like(ring)
+    for num_terms, eligible in ((3, ring),) * 4 + ((6, ring),) * 3 + ((6, everywhere),) * 3:
+        if np.count_nonzero(near) < MIN_PIXELS:
             break
-        used = terms[:, :num_terms]
-        chosen = used[near]
-        # The normal equations, of six unknowns at most, that cost a tenth of all the rows.
-        factors = np.linalg.lstsq(chosen.T @ chosen, chosen.T @ grey[near], rcond=None)[0]
-        fitted = used @ factors
+        fitted = _fitted(terms[:, :num_terms], grey, near.astype(np.float64))
         rest = np.abs(grey - fitted)
-        deviation = 1.4826 * float(np.median(rest[near])) + 0.5
+        deviation = MEDIAN_TO_DEVIATION * float(np.median(rest[near])) + 0.5
         near = eligible & (rest < max(3 * deviation, 2))
-    return fitted.reshape(height, width)
+    return fitted
+
+
+def _fitted(terms: Floats, grey: Floats, weights: Floats) -> Floats:
+    """Weighted least squares by the normal equations, which cost a tenth of all the rows."""
+    weighted = terms * weights[:, None]
+    factors = np.linalg.lstsq(weighted.T @ terms, weighted.T @ grey, rcond=None)[0]
+    return np.asarray(terms @ factors, np.float64)

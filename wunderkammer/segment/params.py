@@ -45,7 +45,7 @@ class ThresholdRegionParams(Params):
     foreground: Foreground = "auto"
     level_light: bool = True
     leave_out_annotations: bool = True
-    max_strip: Annotated[float, Field(ge=0, le=0.9)] = 0.6
+    max_strip: Annotated[float, Field(ge=0, le=0.9)] = 0.5
     tiles: Tiles = "whole"
     smooth: Annotated[float, Field(ge=0, le=0.1)] = 0.003
     close: Annotated[float, Field(ge=0, le=0.1)] = 0.008

@@ -15,7 +15,7 @@ from wunderkammer.segment.candidates import (
 )
 from wunderkammer.segment.components import Component, largest_components
 from wunderkammer.segment.layout import peeled, tiles
-from wunderkammer.segment.levels import histogram, threshold
+from wunderkammer.segment.levels import above, histogram, threshold
 from wunderkammer.segment.light import differences
 from wunderkammer.segment.mask import closed, leave_out
 from wunderkammer.segment.params import Method
@@ -120,7 +120,9 @@ def _segment(
     for _ in range(NUM_PASSES):
         counts = histogram(apart_HW, use_HW=use_HW)
         level = threshold(counts, method=method, contrast_share=settings.contrast_share)
-        raw_HW = apart_HW > level if use_HW is None else (apart_HW > level) & use_HW
+        raw_HW = above(apart_HW, level)
+        if use_HW is not None:
+            raw_HW &= use_HW
         mask_HW = closed(raw_HW, close_px=close_px, fill_holes=settings.fill_holes)
         if settings.leave_out_annotations:
             found, annotations = _told_apart(mask_HW, raw_HW, grey_HW, num=settings.num_largest)
