@@ -178,6 +178,7 @@ def _place(
     """A mask where no other specimen is near; None where there is no room."""
     height, width = scene.value_HW.shape
     side = min(height, width)
+    near = _around(scene.taken_HW, 12)
     for _ in range(30):
         radius = side * (rng.uniform(0.2, 0.42) if first else rng.uniform(0.08, 0.15))
         margin = 1.15 * radius if radius < 0.42 * side else 0.46 * side
@@ -187,7 +188,6 @@ def _place(
             inset = radius * rng.uniform(0.1, 0.7)
             centre[axis] = inset if end == 0 else (width, height)[axis] - inset
         mask = _outline(rng, radius, height, width, centre.astype(np.float32)) > 0
-        near = cv2.dilate(scene.taken_HW.astype(np.uint8), np.ones((3, 3)), iterations=12) > 0
         if mask.any() and not (mask & near).any():
             return mask
     return None
@@ -253,13 +253,18 @@ def _hollows(
 
 def _debris(rng: Generator, scene: _Scene, *, sign: int) -> None:
     height, width = scene.value_HW.shape
+    near = _around(scene.taken_HW, max(min(height, width) // 40, 6))
     for _ in range(int(rng.integers(0, 12))):
         at = (int(rng.integers(width)), int(rng.integers(height)))
-        speck = np.zeros((height, width), np.uint8)
-        cv2.circle(speck, at, int(rng.integers(1, max(min(height, width) // 110, 2) + 1)), 1, -1)
-        near = cv2.dilate(speck, np.ones((3, 3)), iterations=max(min(height, width) // 40, 6))
-        if not (scene.taken_HW & (near > 0)).any():
-            scene.value_HW += speck * np.float32(sign * rng.uniform(20, 90))
+        radius = int(rng.integers(1, max(min(height, width) // 110, 2) + 1))
+        if not near[at[1], at[0]]:
+            value = float(scene.value_HW[at[1], at[0]]) + sign * rng.uniform(20, 90)
+            cv2.circle(scene.value_HW, at, radius, value, -1)
+
+
+def _around(mask_HW: npt.NDArray[np.bool_], by_px: int) -> npt.NDArray[np.bool_]:
+    kernel = np.ones((2 * by_px + 1,) * 2, np.uint8)
+    return np.asarray(cv2.dilate(mask_HW.astype(np.uint8), kernel)) > 0
 
 
 def _on_canvas(picture_HW: Floats, scene: _Scene) -> Box:
@@ -286,7 +291,7 @@ def _mark(rng: Generator, image_HWC: Bytes, mark: str, scene: _Scene) -> None:
     w, h = round(width * rng.uniform(0.15, 0.3)), max(round(height * 0.07), 14)
     if mark == "none":
         return
-    near = cv2.dilate(scene.taken_HW.astype(np.uint8), np.ones((3, 3)), iterations=12) > 0
+    near = _around(scene.taken_HW, 12)
     corners = [(x, y) for x in (6, width - w - 6) for y in (6, height - h - 6)]
     free = [(x, y) for x, y in corners if not near[y : y + h, x : x + w].any()]
     if not free:
