@@ -1,10 +1,12 @@
 """Fixtures that many tests share."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from absl import logging as absl_logging
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -13,6 +15,10 @@ hypothesis_settings.register_profile(
     "project", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("project")
+
+# absl (of tensorboard) closes what it writes to when Dagster sets up its logs, unless that is one
+# of the interpreter's own streams: what pytest reads would be gone for all tests that follow.
+absl_logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 TINY_RECIPE = {
     "scrape": {

@@ -104,7 +104,8 @@ def test_the_graph_a_partition_and_a_contact_sheet_are_seen(served):
         page.get_by_text("too_small").first.wait_for()
         screenshot(page, "partition")
 
-        page.get_by_text("[Show Markdown]").first.click()
+        kept = page.locator("tr", has=page.get_by_text("picture/kept", exact=True))
+        kept.get_by_text("[Show Markdown]").click()
         sheet = page.locator('img[src^="data:image/jpeg;base64,"]').first
         sheet.wait_for()
         assert sheet.evaluate("image => image.complete && image.naturalWidth > 100")

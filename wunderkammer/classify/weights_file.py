@@ -4,6 +4,7 @@ import hashlib
 import io
 import pickle
 import re
+import struct
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -36,6 +37,7 @@ TORCH_ERRORS = (
     RuntimeError,
     TypeError,
     ValueError,
+    struct.error,
 )
 
 
