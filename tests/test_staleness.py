@@ -138,11 +138,13 @@ def test_a_rescrape_with_nothing_new_changes_nothing(store):
 
 def test_a_new_code_version_makes_its_stage_and_what_follows_stale(store, monkeypatch):
     build(subject(), store)
-    newer = replace(BY_NAME["deduped_shards"], code_version="2")
+    older = BY_NAME["deduped_shards"]
+    newer = replace(older, code_version=f"{older.code_version}b")
     stages = tuple(newer if stage.name == newer.name else stage for stage in STAGES)
     monkeypatch.setattr("wunderkammer.stages.STAGES", stages)
     assert states(subject(), store) == only(NAMES[2:])
-    assert causes(subject(), store)["deduped_shards"] == "code version 1 → 2"
+    cause = f"code version {older.code_version} → {newer.code_version}"
+    assert causes(subject(), store)["deduped_shards"] == cause
 
 
 def test_what_was_never_built_is_missing_and_what_was_stays_fresh(store):

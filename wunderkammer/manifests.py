@@ -57,7 +57,10 @@ DETECTIONS = pa.schema(
     ]
 )
 
-# A candidate each; columns `measure/<name>` follow.
+# A candidate each; columns `measure/<name>` follow. `shown_` is how much of a padded window shows
+# its picture (0: all of it). `object_` is the box in px that it was cut around, and `class_name`
+# what that was taken for, null where nothing looked. `proposed_by` is the SHA-256 of the detector's
+# weights, else `threshold:` or `page:` and a digest of the settings that found it, else `centre`.
 CROPS = pa.schema(
     [
         ("id", pa.string()),
@@ -72,6 +75,14 @@ CROPS = pa.schema(
         ("box_x1", pa.int32()),
         ("box_y1", pa.int32()),
         ("angle_deg", pa.float64()),
+        ("shown_width", pa.int32()),
+        ("shown_height", pa.int32()),
+        ("object_x0", pa.float64()),
+        ("object_y0", pa.float64()),
+        ("object_x1", pa.float64()),
+        ("object_y1", pa.float64()),
+        ("class_name", pa.string()),
+        ("proposed_by", pa.string()),
         ("phash", pa.uint64()),
         ("sharpness", pa.float64()),
         ("num_bytes", pa.int64()),
@@ -87,6 +98,7 @@ CROPS = pa.schema(
     ]
 )
 
+# A crop each: what proposed it, as in `CROPS`, and who has approved it, null where nobody has.
 SHARDS = pa.schema(
     [
         ("id", pa.string()),
@@ -99,6 +111,8 @@ SHARDS = pa.schema(
         ("distance", pa.int32()),
         ("shard", pa.string()),
         ("row", pa.int32()),
+        ("proposed_by", pa.string()),
+        ("reviewer", pa.string()),
         ("decision", pa.string()),
         ("reason", pa.string()),
     ]

@@ -33,11 +33,11 @@ DETECTIONS = Stage(
     "detections", "1", sections=("detect",), upstreams=("raw_scrape", "trained_detector")
 )
 FILTERED_CROPS = Stage(
-    "filtered_crops", "2", sections=("filter",), upstreams=("raw_scrape", "detections")
+    "filtered_crops", "3", sections=("filter",), upstreams=("raw_scrape", "detections")
 )
 REVIEWED_CROPS = Stage(
     "reviewed_crops",
-    "1",
+    "2",
     # A corrected crop is rendered as the filter says.
     sections=("review", "filter"),
     upstreams=("filtered_crops",),
@@ -45,7 +45,7 @@ REVIEWED_CROPS = Stage(
 )
 DEDUPED_SHARDS = Stage(
     "deduped_shards",
-    "1",
+    "2",
     sections=("dedupe", "shard"),
     upstreams=("filtered_crops", "reviewed_crops"),
 )

@@ -23,7 +23,9 @@ def detections(*pictures):
         for i, name in enumerate(LISTS)
     }
     names = [[row[5] for row in rows] for rows in pictures]
-    return pa.table({**columns, "class_name": pa.array(names, pa.list_(pa.string()))})
+    weights = [f"weights of picture {number}" for number in range(len(pictures))]
+    names = pa.array(names, pa.list_(pa.string()))
+    return pa.table({**columns, "class_name": names, "weights_sha256": weights})
 
 
 def found(*pictures, size=(1600, 1200), classes=("dog",), **settings):
@@ -106,6 +108,20 @@ def test_the_best_is_the_surest_and_each_has_a_row_of_its_own():
     assert [row["measure/confidence"] for row in rows[:3]] == pytest.approx([0.9, 0.8, 0.7])
 
 
+def test_each_window_names_the_object_that_it_is_cut_around_and_what_found_it():
+    small, large = dog(10, 20, 30, 50, 0.6), dog(300, 300, 900, 800, 0.9, "wolf")
+    rows = found([], [small, large], objects="each", classes=("dog", "wolf"), size_px=16)
+    named = [
+        [row[name] for name in ("object_x0", "object_y1", "class_name", "proposed_by")]
+        for row in rows
+    ]
+    assert named == [
+        [None, None, None, None],
+        [300, 800, "wolf", "weights of picture 1"],
+        [10, 50, "dog", "weights of picture 1"],
+    ]
+
+
 def test_a_box_within_a_larger_one_does_not_count():
     inner_and_outer = [dog(0, 0, 600, 600, 0.8), dog(100, 100, 300, 300, 0.95)]
     (row,) = found(inner_and_outer, max_nested=0.7)
@@ -129,7 +145,8 @@ BOXES = st.tuples(*(st.integers(0, 50) for _ in range(4)), st.integers(0, 3)).ma
 def test_nested_shares_are_those_of_the_plain_loop(boxes):
     columns = [np.array(column) for column in zip(*boxes, strict=True)] or [np.array([])] * 5
     picture, x0, y0, x1, y1 = (column.astype(float) for column in columns)
-    objects = Objects(picture.astype(np.int64), x0, y0, x1, y1, np.ones(len(picture)))
+    places = np.arange(len(picture))
+    objects = Objects(picture.astype(np.int64), x0, y0, x1, y1, np.ones(len(picture)), places)
 
     def share(a, b):
         if a[0] != b[0] or (b[3] - b[1]) * (b[4] - b[2]) <= (a[3] - a[1]) * (a[4] - a[2]):

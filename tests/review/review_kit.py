@@ -119,7 +119,7 @@ def objects(num_crops):
         "object_x1": [85.0] * num_crops,
         "object_y1": [65.0] * num_crops,
         "class_name": ["quilt"] * num_crops,
-        "weights_sha256": [WEIGHTS] * num_crops,
+        "proposed_by": [WEIGHTS] * num_crops,
         "measure/confidence": [((number * 53) % 97 + 2) / 100 for number in range(num_crops)],
     }
 

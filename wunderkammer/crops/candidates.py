@@ -3,6 +3,8 @@
 picture   the row of the picture
 number    0 for the only candidate of its picture, else 1, 2, … among several
 x0 y0 x1 y1 angle_deg shown_width shown_height   the window (null where there is none)
+object_x0 … object_y1 class_name   what it is cut around, in px (null where nothing looked)
+proposed_by   what has found it (`manifests.CROPS`)
 reason detail   why there is none (null where there is one)
 measure/<name>  null where it was not measured
 """
@@ -13,14 +15,22 @@ import numpy as np
 import pyarrow as pa
 
 from wunderkammer.crops.cuts import MEASURE, Floats
-from wunderkammer.crops.windows import Ints, Windows
+from wunderkammer.crops.windows import Boxes, Ints, Windows
 
 
 def candidates(
-    picture: Ints, number: Ints, windows: Windows, measures: Mapping[str, Floats]
+    picture: Ints,
+    number: Ints,
+    windows: Windows,
+    measures: Mapping[str, Floats],
+    *,
+    proposed_by: pa.Array,
+    boxes: Boxes | None = None,
+    class_name: pa.Array | None = None,
 ) -> pa.Table:
-    """A table of windows."""
+    """A table of windows, about `boxes` of objects where there are such."""
     nothing = pa.nulls(len(picture), pa.string())
+    unknown = pa.nulls(len(picture), pa.float64())
     columns = {
         "picture": picture,
         "number": number,
@@ -31,6 +41,12 @@ def candidates(
         "angle_deg": windows.angle_deg,
         "shown_width": windows.shown_width,
         "shown_height": windows.shown_height,
+        **{
+            f"object_{edge}": unknown if boxes is None else getattr(boxes, edge)
+            for edge in ("x0", "y0", "x1", "y1")
+        },
+        "class_name": nothing if class_name is None else class_name,
+        "proposed_by": proposed_by,
         "reason": nothing,
         "detail": nothing,
     }

@@ -10,6 +10,7 @@ from wunderkammer.crops.cuts import Cut
 from wunderkammer.crops.params import CentreParams, CropParams, SquareParams
 from wunderkammer.crops.windows import Ints, centre_squares
 
+CENTRE = "centre"
 TOO_SMALL = "too_small"
 TOO_ELONGATED = "too_elongated"
 
@@ -19,7 +20,13 @@ def centre_candidates(width: Ints, height: Ints) -> pa.Table:
     windows = centre_squares(width, height)
     rows = np.arange(len(width))
     aspect = np.maximum(width, height) / np.maximum(windows.shorter_side, 1)
-    return candidates(rows, np.zeros_like(rows), windows, {"aspect": aspect})
+    return candidates(
+        rows,
+        np.zeros_like(rows),
+        windows,
+        {"aspect": aspect},
+        proposed_by=pa.repeat(CENTRE, len(rows)),
+    )
 
 
 def centre_cuts(params: CentreParams) -> list[Cut]:

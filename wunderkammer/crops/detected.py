@@ -21,7 +21,10 @@ SEVERAL_OBJECTS = "several_objects"
 
 @dataclass(frozen=True)
 class Objects:
-    """Objects of all pictures, a row each: the picture's row, the box in px, the confidence."""
+    """Objects of all pictures, a row each: the picture's row, the box in px, the confidence.
+
+    `place` is an object's among all those of the detections.
+    """
 
     picture: Ints
     x0: Floats
@@ -29,6 +32,7 @@ class Objects:
     x1: Floats
     y1: Floats
     confidence: Floats
+    place: Ints
 
     @property
     def area(self) -> Floats:
@@ -42,10 +46,13 @@ class Objects:
 
 def objects_of(detections: pa.Table, *, classes: frozenset[str] | None) -> Objects:
     """The rows of list columns of `DETECTIONS` as one row an object; only those of `classes`."""
-    columns = ("x0", "y0", "x1", "y1", "confidence")
     picture = pc.list_parent_indices(detections["confidence"].combine_chunks())
-    flat = [np.asarray(pc.list_flatten(detections[name]), np.float64) for name in columns]
-    found = Objects(np.asarray(picture, np.int64), *flat)
+    x0, y0, x1, y1, confidence = (
+        np.asarray(pc.list_flatten(detections[name]), np.float64)
+        for name in ("x0", "y0", "x1", "y1", "confidence")
+    )
+    places = np.arange(len(picture))
+    found = Objects(np.asarray(picture, np.int64), x0, y0, x1, y1, confidence, places)
     if classes is None:
         return found
     names = pc.list_flatten(detections["class_name"])
@@ -100,6 +107,8 @@ def detected_candidates(
         Boxes(found.x0, found.y0, found.x1, found.y1, width[found.picture], height[found.picture]),
         num_objects=num_objects[found.picture],
         min_side_px=params.min_window_px or params.size_px,
+        class_name=pc.list_flatten(detections["class_name"]).take(pa.array(found.place)),
+        proposed_by=detections["weights_sha256"].take(pa.array(found.picture)),
     )
     missing = np.flatnonzero(num_objects == 0)
     words = "no object that counts; filter.min_confidence, filter.max_nested, detect.classes"
@@ -112,7 +121,14 @@ def detected_candidates(
 
 
 def _candidates(
-    found: Objects, number: Ints, boxes: Boxes, *, num_objects: Ints, min_side_px: int
+    found: Objects,
+    number: Ints,
+    boxes: Boxes,
+    *,
+    num_objects: Ints,
+    min_side_px: int,
+    class_name: pa.ChunkedArray,
+    proposed_by: pa.ChunkedArray,
 ) -> pa.Table:
     shorter = np.minimum(boxes.width, boxes.height)
     wanted = np.maximum(np.ceil(boxes.longer_side), min_side_px).astype(np.int64)
@@ -128,7 +144,15 @@ def _candidates(
         "cover": cover(boxes, side),
         "center_shift": centre_shift(boxes, windows),
     }
-    return candidates(found.picture, number, windows, measures)
+    return candidates(
+        found.picture,
+        number,
+        windows,
+        measures,
+        proposed_by=proposed_by,
+        boxes=boxes,
+        class_name=class_name,
+    )
 
 
 def detected_cuts(params: DetectedParams) -> list[Cut]:

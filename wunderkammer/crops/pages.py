@@ -19,7 +19,8 @@ def page_finder(params: PageParams) -> Finder:
     from wunderkammer.pages.regions import page_regions
 
     settings = PageSettings.of(params)
-    return Finder(partial(page_regions, settings=settings), settings.digest, params.background)
+    find = partial(page_regions, settings=settings)
+    return Finder("page", find, settings.digest, params.background)
 
 
 def place_page(boxes: Boxes, angle_deg: Floats, *, fit: str) -> Windows:

@@ -36,10 +36,12 @@ def propose(inputs: StageInputs, raw: pa.Table) -> pa.Table:
 def _specimens(inputs: StageInputs, raw: pa.Table, params: ThresholdParams) -> pa.Table:
     from wunderkammer.crops.threshold import place_specimen, threshold_finder
 
+    finder = threshold_finder(params)
     return region_candidates(
-        find_regions(inputs, raw, threshold_finder(params)),
+        find_regions(inputs, raw, finder),
         _ints(raw["width"]),
         _ints(raw["height"]),
+        finder=finder,
         place=partial(place_specimen, params=params),
         nothing_found="no_region",
         num_most=1,
@@ -49,10 +51,12 @@ def _specimens(inputs: StageInputs, raw: pa.Table, params: ThresholdParams) -> p
 def _pages(inputs: StageInputs, raw: pa.Table, params: PageParams) -> pa.Table:
     from wunderkammer.crops.pages import MAX_PAGES_A_SCAN, page_finder, place_page
 
+    finder = page_finder(params)
     return region_candidates(
-        find_regions(inputs, raw, page_finder(params)),
+        find_regions(inputs, raw, finder),
         _ints(raw["width"]),
         _ints(raw["height"]),
+        finder=finder,
         place=partial(place_page, fit=params.fit),
         nothing_found="no_page",
         num_most=MAX_PAGES_A_SCAN,

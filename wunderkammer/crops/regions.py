@@ -40,17 +40,28 @@ REGIONS = pa.schema(
 )
 Row = dict[str, Any]
 Find = Callable[[Any], list[Region]]
+# So many of a recipe's digits tell it apart in a manifest.
+RECIPE_DIGITS = 12
 # From the boxes of regions to windows.
 Place = Callable[[Boxes, Floats], Windows]
 
 
 @dataclass(frozen=True)
 class Finder:
-    """A function that finds regions; `digest` names it with all that its results depend on."""
+    """A function that finds regions; `digest` names it with all that its results depend on.
 
+    `kind` is the word for it in manifests.
+    """
+
+    kind: str
     find: Find
     digest: str
     background: Rgb
+
+    @property
+    def recipe(self) -> str:
+        """The name of all that its results depend on (64 hex digits)."""
+        return digest([self.digest, self.background])
 
     def __call__(self, picture: "_Picture") -> Row:
         """A row of `REGIONS` without its key; runs in a worker process."""
@@ -84,9 +95,8 @@ def find_regions(inputs: StageInputs, raw: pa.Table, finder: Finder) -> pa.Table
     max_pixels = inputs.subject.spec.scrape.max_pixels
     wanted = dict.fromkeys(raw["sha256"].to_pylist())
     pictures = {sha256: _Picture(sha256, max_pixels, inputs.store) for sha256 in wanted}
-    name = digest([finder.digest, finder.background])
     found = map_ledgered(
-        Ledger(inputs.store, f"{home}/regions/{name}", REGIONS),
+        Ledger(inputs.store, f"{home}/regions/{finder.recipe}", REGIONS),
         pictures,
         fn=finder,
         on_casualty=_casualty,
@@ -97,7 +107,14 @@ def find_regions(inputs: StageInputs, raw: pa.Table, finder: Finder) -> pa.Table
 
 
 def region_candidates(
-    found: pa.Table, width: Ints, height: Ints, *, place: Place, nothing_found: str, num_most: int
+    found: pa.Table,
+    width: Ints,
+    height: Ints,
+    *,
+    finder: Finder,
+    place: Place,
+    nothing_found: str,
+    num_most: int,
 ) -> pa.Table:
     """Candidates of the first `num_most` regions of each picture; `place` makes their windows."""
     lists = found["regions"].combine_chunks()
@@ -116,6 +133,8 @@ def region_candidates(
         np.where(num_of[picture] > 1, rank + 1, 0),
         place(boxes, angle_deg),
         _measures(pc.struct_field(flat, "measures")),
+        proposed_by=pa.repeat(f"{finder.kind}:{finder.recipe[:RECIPE_DIGITS]}", len(picture)),
+        boxes=boxes,
     )
     missing = np.flatnonzero(num_of == 0)
     failed = found.take(pa.array(missing))

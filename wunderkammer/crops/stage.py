@@ -48,6 +48,18 @@ CONTENT = (
     "box_y1",
     "label",
     "group",
+    "proposed_by",
+)
+PROPOSED = (
+    "angle_deg",
+    "shown_width",
+    "shown_height",
+    "object_x0",
+    "object_y0",
+    "object_x1",
+    "object_y1",
+    "class_name",
+    "proposed_by",
 )
 RENDERED_MEASURES = ("sharpness", "brightness", "contrast")
 
@@ -251,7 +263,7 @@ def _manifest(raw: pa.Table, found: pa.Table) -> pa.Table:
         "source_width": pictures["width"],
         "source_height": pictures["height"],
         **{f"box_{edge}": found[edge] for edge in ("x0", "y0", "x1", "y1")},
-        "angle_deg": found["angle_deg"],
+        **{name: found[name] for name in PROPOSED},
         "phash": found["phash"],
         "sharpness": found[MEASURE + "sharpness"],
         "num_bytes": pictures["num_bytes"],

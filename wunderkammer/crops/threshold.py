@@ -16,7 +16,8 @@ def threshold_finder(params: ThresholdParams) -> Finder:
     from wunderkammer.segment.threshold import threshold_regions
 
     settings = ThresholdSettings.of(params)
-    return Finder(partial(threshold_regions, settings=settings), settings.digest, params.background)
+    find = partial(threshold_regions, settings=settings)
+    return Finder("threshold", find, settings.digest, params.background)
 
 
 def place_specimen(boxes: Boxes, angle_deg: Floats, *, params: ThresholdParams) -> Windows:

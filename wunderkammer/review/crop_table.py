@@ -7,18 +7,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wunderkammer.crops.cuts import MEASURE
 from wunderkammer.manifests import CROPS, conformed, kept
 from wunderkammer.review.decision import Box, Decision, Proposal
 from wunderkammer.review.standing import Standing
-from wunderkammer.stages import DETECTIONS, FILTERED_CROPS, RAW_SCRAPE
+from wunderkammer.stages import FILTERED_CROPS, RAW_SCRAPE
 from wunderkammer.storage.versions import Record, Versions
 
 WINDOW = ("box_x0", "box_y0", "box_x1", "box_y1")
-# What a detector proposed, where one did.
+# What the crop was cut around, where something looked for objects.
 OBJECT = ("object_x0", "object_y0", "object_x1", "object_y1")
 CLASS = "class_name"
-WEIGHTS = "weights_sha256"
+PROPOSER = "proposed_by"
 
 # What only the scrape knows of a crop's picture.
 PROVENANCE = ("licence_url", "author", "title", "landing_page", "taken_at")
@@ -75,7 +74,7 @@ class CropTable:
             window=self.window(row),
             object_box=object_box,
             class_name=self.column(CLASS)[row] or self.column("label")[row],
-            proposed_by=self.column(WEIGHTS)[row],
+            proposed_by=self.column(PROPOSER)[row],
         )
 
     def standing(self, row: int, standing: Standing) -> Decision | None:
@@ -106,9 +105,6 @@ def crop_table(versions: Versions, record: Record) -> CropTable:
     raw = _upstream(versions, record, RAW_SCRAPE.name)
     if raw is not None:
         crops = _with_provenance(crops, raw)
-    detections = _upstream(versions, record, DETECTIONS.name)
-    if detections is not None and MEASURE + "confidence" in crops.column_names:
-        crops = _with_objects(crops, detections)
     return CropTable(record.version, crops)
 
 
@@ -136,34 +132,3 @@ def _with_provenance(crops: pa.Table, raw: pa.Table) -> pa.Table:
         if name not in crops.column_names and name in raw.column_names:
             crops = crops.append_column(name, raw[name].take(rows))
     return crops
-
-
-def _with_objects(crops: pa.Table, detections: pa.Table) -> pa.Table:
-    """The box, the class and the weights behind each crop: of its picture's, the one as sure."""
-    found = {row["sha256"]: row for row in detections.to_pylist()}
-    columns: dict[str, list[Any]] = {name: [] for name in (*OBJECT, CLASS, WEIGHTS)}
-    wanted = crops.select(["sha256", MEASURE + "confidence", *WINDOW]).to_pylist()
-    for crop in wanted:
-        row = found.get(crop["sha256"]) or {}
-        places = [
-            place
-            for place, confidence in enumerate(row.get("confidence") or ())
-            if confidence == crop[MEASURE + "confidence"]
-        ]
-        place = min(places, key=lambda at: _distance(row, at, crop), default=None)
-        for name, edge in zip(OBJECT, ("x0", "y0", "x1", "y1"), strict=True):
-            columns[name].append(None if place is None else row[edge][place])
-        columns[CLASS].append(None if place is None else row["class_name"][place])
-        columns[WEIGHTS].append(None if place is None else row["weights_sha256"])
-    kinds = {CLASS: pa.string(), WEIGHTS: pa.string()}
-    for name, values in columns.items():
-        if name not in crops.column_names:
-            crops = crops.append_column(name, pa.array(values, kinds.get(name, pa.float64())))
-    return crops
-
-
-def _distance(row: dict[str, Any], place: int, crop: dict[str, Any]) -> float:
-    """How far the middles of a box and of a window are apart, in px along x and y."""
-    x = row["x0"][place] + row["x1"][place] - crop[WINDOW[0]] - crop[WINDOW[2]]
-    y = row["y0"][place] + row["y1"][place] - crop[WINDOW[1]] - crop[WINDOW[3]]
-    return float(abs(x) + abs(y))

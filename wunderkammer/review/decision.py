@@ -44,7 +44,7 @@ class Proposal(Params):
         window: what was cut out of it.
         object_box: what the model found there, where a model looked.
         class_name: what the model took it for, else the picture's own label.
-        proposed_by: the SHA-256 of the model's weights.
+        proposed_by: the SHA-256 of the model's weights, or the rule that found it.
     """
 
     crop_sha256: Sha256

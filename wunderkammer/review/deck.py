@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from wunderkammer.crops.cuts import MEASURE
-from wunderkammer.review.crop_table import CLASS, OBJECT, WEIGHTS, WINDOW, CropTable
+from wunderkammer.review.crop_table import CLASS, OBJECT, PROPOSER, WINDOW, CropTable
 from wunderkammer.review.decision import Box, Decision
 from wunderkammer.review.standing import Standing
 
 CONFIDENCE = "confidence"
 UNCERTAINTY = "uncertainty"
-FACETS = ("source", "label", "licence", CLASS, WEIGHTS)
+FACETS = ("source", "label", "licence", CLASS, PROPOSER)
 DETAILS = (
     "id", "title", "author", "licence", "licence_url", "source", "landing_page", "label",
-    "group", "taken_at", CLASS, WEIGHTS, "sha256", "crop_sha256",
+    "group", "taken_at", CLASS, PROPOSER, "sha256", "crop_sha256",
 )  # fmt: skip
 
 Json = dict[str, Any]
@@ -67,13 +67,14 @@ class Deck:
         """All that the page sorts and filters by, in columns."""
         crops = self.crops
         columns = {name: _floats(crops.column(name)) for name in (*WINDOW, *OBJECT)}
+        has_objects = any(edge is not None for edge in crops.column(OBJECT[0]))
         return {
             "version": crops.version,
             "size": len(crops),
             "width": _floats(crops.column("source_width")),
             "height": _floats(crops.column("source_height")),
             "window": [columns[name] for name in WINDOW],
-            "object": [columns[name] for name in OBJECT] if crops.has(*OBJECT) else None,
+            "object": [columns[name] for name in OBJECT] if has_objects else None,
             "angles": _floats(crops.column("angle_deg")) if crops.has("angle_deg") else None,
             "measures": self._measures(),
             "facets": {name: _facet(crops.column(name)) for name in FACETS if crops.has(name)},

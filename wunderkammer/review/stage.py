@@ -16,7 +16,7 @@ from wunderkammer.build import StageInputs
 from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
 from wunderkammer.manifests import KEPT, REJECTED, kept, rejections
 from wunderkammer.params import digest
-from wunderkammer.review.crop_table import PROVENANCE, WEIGHTS, WINDOW, CropTable, crop_table
+from wunderkammer.review.crop_table import PROVENANCE, WINDOW, CropTable, crop_table
 from wunderkammer.review.decision import ACCEPT, Decision
 from wunderkammer.review.gate import ReviewNeededError, check_sample, sample_rows
 from wunderkammer.review.journal import read_decisions
@@ -38,7 +38,6 @@ REVIEW_COLUMNS = {
     "review_reason": pa.string(),
     "reviewer": pa.string(),
     "reviewed_at": pa.string(),
-    "proposed_by": pa.string(),
     "in_sample": pa.bool_(),
 }
 UNDECIDED, ACCEPTED, CORRECTED, REJECTED_BY_PERSON = (
@@ -109,10 +108,9 @@ def _manifest(
 ) -> pa.Table:
     """The kept rows of `filtered_crops`, with what became of each."""
     in_sample = set(sample)
-    proposers = crops.column(WEIGHTS)
     reviews: list[Row] = []
     for row, decision in enumerate(decisions):
-        review = _review(decision, proposers[row])
+        review = _review(decision)
         reviews.append({**review, "in_sample": row in in_sample, **_verdict(review, params)})
     table = crops.table.drop_columns([name for name in PROVENANCE if crops.has(name)])
     for name, kind in {**REVIEW_COLUMNS, "decision": pa.string(), "reason": pa.string()}.items():
@@ -121,18 +119,17 @@ def _manifest(
     return _corrected(inputs, table, decisions)
 
 
-def _review(decision: Decision | None, proposed_by: str | None) -> Row:
+def _review(decision: Decision | None) -> Row:
     """Values of `REVIEW_COLUMNS`, but for the sample."""
     if decision is None:
         nothing = dict.fromkeys(("review_reason", "reviewer", "reviewed_at"))
-        return {"review": UNDECIDED, **nothing, "proposed_by": proposed_by}
+        return {"review": UNDECIDED, **nothing}
     accepted = CORRECTED if decision.is_corrected else ACCEPTED
     return {
         "review": accepted if decision.decision == ACCEPT else REJECTED_BY_PERSON,
         "review_reason": decision.reason,
         "reviewer": decision.reviewer,
         "reviewed_at": decision.time,
-        "proposed_by": proposed_by,
     }
 
 

@@ -232,8 +232,9 @@ def _manifest(
     sizes = [shard.num_rows for shard in shards]
     columns["shard"][ready] = np.repeat(np.array(_names(shards), object), sizes)
     columns["row"][ready] = np.concatenate([np.arange(size) for size in sizes])
-    for name in ("id", "sha256", "crop_sha256", "label", "phash"):
-        columns[name] = crops[name]
+    known = ("id", "sha256", "crop_sha256", "label", "phash", "proposed_by", "reviewer")
+    # Nobody has reviewed the crops of a subject without a gate.
+    columns |= {name: crops[name] for name in known if name in crops.column_names}
     return pa.table(columns, schema=SHARDS)
 
 

@@ -1,7 +1,7 @@
 // What is listed and in which order; kept over a reload of the tab.
 
 const byId = (id) => document.getElementById(id);
-const FACET_WORDS = { class_name: "class", weights_sha256: "model" };
+const FACET_WORDS = { class_name: "class", proposed_by: "proposed by" };
 const MAX_NAME = 40;
 
 export class Controls {

@@ -150,8 +150,8 @@ export class Single {
       this.elements[kind].hidden = !box;
       this.elements[kind].toggleAttribute("data-active", kind === this.active);
       if (box) this.put(this.elements[kind], box);
+      this.elements[kind].style.rotate = `${this.deck.angle(this.row)}deg`;
     }
-    this.elements.window.style.rotate = `${this.deck.angle(this.row)}deg`;
     this.drawPreview();
     this.tellBox();
   }

@@ -1,0 +1,44 @@
+"""What a manifest says of a training picture: what proposed its crop, and who approved that."""
+
+import pytest
+from detected_scene import BOX, WEIGHTS, DetectedScene, in_this_process
+
+from wunderkammer.stages import DEDUPED_SHARDS, FILTERED_CROPS, REVIEWED_CROPS
+
+
+@pytest.fixture
+def scene(tmp_path, monkeypatch):
+    monkeypatch.setattr("wunderkammer.ledger_map.guarded_map", in_this_process)
+    return DetectedScene(tmp_path)
+
+
+def test_each_training_picture_names_what_proposed_it_and_who_approved_it(scene):
+    scene.sections["review"] = {"gate": "sample", "sample_size": 2, "min_accept_rate": 0.5}
+    scene.put()
+    for row in scene.rows(scene.build(FILTERED_CROPS)):
+        assert tuple(row[f"object_{edge}"] for edge in ("x0", "y0", "x1", "y1")) == BOX
+        assert (row["class_name"], row["proposed_by"]) == ("dog", WEIGHTS)
+    ann = scene.session("ann")
+    accepted, rejected = ann.deck().sample
+    scene.decide(ann, accepted)
+    scene.decide(scene.session("bob"), rejected, "reject")
+    reviewed = scene.rows(scene.build(REVIEWED_CROPS))
+    assert [row["reviewer"] for row in reviewed].count(None) == 2
+    assert reviewed[rejected]["reviewer"] == "bob"
+    training = scene.rows(scene.build(DEDUPED_SHARDS))
+    assert {row["proposed_by"] for row in training} == {WEIGHTS}
+    assert sorted(row["reviewer"] or "nobody" for row in training) == ["ann", "nobody", "nobody"]
+    assert {row["id"]: row["reviewer"] for row in training}[reviewed[accepted]["id"]] == "ann"
+
+
+def test_the_same_crop_by_other_weights_is_told_in_the_shards_and_trains_nothing_anew(scene):
+    scene.put()
+    scene.build(FILTERED_CROPS)
+    before = scene.build(DEDUPED_SHARDS)
+    scene.weights = "other weights"
+    scene.put()
+    scene.build(FILTERED_CROPS)
+    after = scene.build(DEDUPED_SHARDS)
+    assert {row["proposed_by"] for row in scene.rows(after)} == {"other weights"}
+    assert {row["reviewer"] for row in scene.rows(after)} == {None}
+    assert after.data_version == before.data_version
