@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ import simplejpeg
 from PIL import Image
 
 from wunderkammer.manifests import kept
+from wunderkammer.shards.write import ShardImage
 from wunderkammer.stages import DEDUPED_SHARDS
 from wunderkammer.storage.store import MissingObjectError, Store
 from wunderkammer.storage.versions import Record, Versions
@@ -49,17 +51,22 @@ class ShardSet:
 
 
 def open_shards(store: Store, record: Record) -> ShardSet:
-    """The shards of a finished version, after comparing their rows with its manifest.
+    """The shards of a finished version, after comparing them with its manifest and its digests.
+
+    Reads all of them once: about a second a gigabyte.
 
     Raises:
-        ShardError: a shard is missing, can't be read, or holds other rows than the manifest lists.
+        ShardError: a shard is missing, can't be read, holds other rows than the manifest lists, or
+            is not, byte for byte, the file that was published.
     """
     keys = shard_keys(record)
     rows = kept(Versions(store).manifest(record))
     labels: list[str | None] = []
     for key in keys:
-        file = _open(store, key)
-        listed = rows.filter(pc.equal(rows["shard"], key.rpartition("/")[2])).sort_by("row")
+        name = key.rpartition("/")[2]
+        content = _content(store, key)
+        file = _open(content, key)
+        listed = rows.filter(pc.equal(rows["shard"], name)).sort_by("row")
         if listed.num_rows != file.metadata.num_rows:
             raise ShardError(
                 f"{key} holds {file.metadata.num_rows} pictures, its manifest lists "
@@ -72,6 +79,7 @@ def open_shards(store: Store, record: Record) -> ShardSet:
                 f"{key} holds other pictures than its manifest lists; build deduped_shards again"
             )
         labels += _labels(file, found["label"])
+        _check_digest(content, key, sha256=record.digests.get(name))
     if len(labels) != rows.num_rows:
         raise ShardError(
             f"the manifest lists {rows.num_rows} pictures, the {len(keys)} shards hold "
@@ -97,7 +105,7 @@ def load_images(
     Raises:
         ShardError: a shard or a picture is missing, damaged, or has another size.
     """
-    files = [_open(store, key) for key in keys]
+    files = [_open(_content(store, key), key) for key in keys]
     num_images = sum(file.metadata.num_rows for file in files)
     images_NCHW = np.empty((num_images, channels, resolution_px, resolution_px), np.uint8)
     done = 0
@@ -114,6 +122,45 @@ def load_images(
     return images_NCHW
 
 
+def stream_images(store: Store, keys: Sequence[str]) -> Iterator[ShardImage]:
+    """Every picture's file, in the order of the shards; one row group is in memory at a time.
+
+    Raises:
+        ShardError: a shard or a picture is missing or damaged.
+    """
+    for key in keys:
+        file = _open(_content(store, key), key)
+        for number in range(file.num_row_groups):
+            with _readable(key):
+                rows = file.read_row_group(number)
+            labels = _labels(file, rows["label"])
+            found = zip(rows["image"].to_pylist(), rows["sha256"].to_pylist(), labels, strict=True)
+            for image, sha256, label in found:
+                _check_picture(image["bytes"], sha256, key=key)
+                yield ShardImage(image["bytes"], sha256, label, image["path"])
+
+
+def decode_image(
+    content: bytes, *, what: str, side_px: int, channels: int
+) -> npt.NDArray[np.uint8]:
+    """The pixels of a picture of a shard, uint8 [H, W, C]; `what` it is, for the messages.
+
+    Raises:
+        ShardError: it can't be decoded, or has another size.
+    """
+    try:
+        image_HWC = _decode(content, channels=channels)
+    except (ValueError, OSError, SyntaxError) as error:
+        raise ShardError(f"{what} can't be decoded: {error}") from error
+    if image_HWC.shape[:2] != (side_px, side_px):
+        height, width = image_HWC.shape[:2]
+        raise ShardError(
+            f"{what} is {width} x {height} px, asked for were {side_px} x {side_px}; train at the "
+            f"resolution of the shards"
+        )
+    return image_HWC
+
+
 def load_labels(store: Store, keys: Sequence[str]) -> tuple[str | None, ...]:
     """The label of every picture of the shards, in their order.
 
@@ -122,7 +169,7 @@ def load_labels(store: Store, keys: Sequence[str]) -> tuple[str | None, ...]:
     """
     labels: list[str | None] = []
     for key in keys:
-        file = _open(store, key)
+        file = _open(_content(store, key), key)
         with _readable(key):
             labels += _labels(file, file.read(columns=["label"])["label"])
     return tuple(labels)
@@ -136,7 +183,7 @@ def load_sha256s(store: Store, keys: Sequence[str]) -> tuple[str, ...]:
     """
     sha256s: list[str] = []
     for key in keys:
-        file = _open(store, key)
+        file = _open(_content(store, key), key)
         with _readable(key):
             sha256s += file.read(columns=["sha256"])["sha256"].to_pylist()
     return tuple(sha256s)
@@ -164,10 +211,40 @@ def _readable(key: str) -> Iterator[None]:
         raise ShardError(f"{key} is damaged ({error}); build deduped_shards again") from error
 
 
-def _open(store: Store, key: str) -> pq.ParquetFile:
+def _content(store: Store, key: str) -> Path | bytes:
+    """A shard's file, or what an object store gives for it."""
     path = store.path(key)
+    if path is not None:
+        return path
     with _readable(key):
-        return pq.ParquetFile(pa.BufferReader(store.read(key)) if path is None else path)
+        return store.read(key)
+
+
+def _open(content: Path | bytes, key: str) -> pq.ParquetFile:
+    source = content if isinstance(content, Path) else pa.BufferReader(content)
+    with _readable(key):
+        return pq.ParquetFile(source, page_checksum_verification=True)
+
+
+def _check_digest(content: Path | bytes, key: str, *, sha256: str | None) -> None:
+    """Compare with the record, if that is young enough to have a digest."""
+    if sha256 is None:
+        return
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    else:
+        found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ShardError(
+            f"{key} is not the file that was published (SHA-256 {found}, recorded {sha256}); "
+            f"build deduped_shards again"
+        )
+
+
+def _check_picture(content: bytes, sha256: str, *, key: str) -> None:
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ShardError(f"{key}: the picture {sha256} is damaged; build deduped_shards again")
 
 
 def _labels(file: pq.ParquetFile, column: pa.ChunkedArray) -> list[str | None]:
@@ -182,18 +259,9 @@ def _decode_rows(rows: pa.Table, chosen: slice, *, key: str, out: npt.NDArray[np
     contents = pc.struct_field(rows["image"], "bytes")
     for number in range(*chosen.indices(rows.num_rows)):
         content, sha256 = contents[number].as_py(), rows["sha256"][number].as_py()
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise ShardError(f"{key}: the picture {sha256} is damaged; build deduped_shards again")
-        try:
-            image_HWC = _decode(content, channels=out.shape[1])
-        except (ValueError, OSError, SyntaxError) as error:
-            raise ShardError(f"{key}: the picture {sha256} can't be decoded: {error}") from error
-        if image_HWC.shape[:2] != out.shape[2:]:
-            height, width = image_HWC.shape[:2]
-            raise ShardError(
-                f"{key}: the picture {sha256} is {width} x {height} px, asked for were "
-                f"{out.shape[3]} x {out.shape[2]}; train at the resolution of the shards"
-            )
+        _check_picture(content, sha256, key=key)
+        what = f"{key}: the picture {sha256}"
+        image_HWC = decode_image(content, what=what, side_px=out.shape[2], channels=out.shape[1])
         out[number] = image_HWC.transpose(2, 0, 1)
 
 

@@ -140,6 +140,7 @@ class _ShardWriter:
             },
             use_dictionary=["label"],
             write_statistics=False,
+            write_page_checksum=True,
         )
 
     def add(self, image: ShardImage) -> None:

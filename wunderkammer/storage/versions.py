@@ -63,7 +63,10 @@ class Draft:
 
 
 class Record(Params):
-    """A finished version: what it was built from, its content's hash, and where its files are."""
+    """A finished version: what it was built from, its content's hash, and where its files are.
+
+    `digests` has the SHA-256 of each file; versions of before it was kept have none.
+    """
 
     subject: str
     stage: str
@@ -74,6 +77,7 @@ class Record(Params):
     sections: dict[str, dict[str, Any]]
     upstreams: dict[str, str]
     files: tuple[str, ...]
+    digests: dict[str, str] = Field(default_factory=dict)
     summary: Summary
     created_at: str
 
@@ -158,7 +162,9 @@ class Versions:
         home = self.home(record.subject, record.stage)
         for name, content in files.items():
             self.store.write(f"{home}/versions/{version}/{name}", content)
-        done = record.model_copy(update={"version": version, "files": tuple(sorted(files))})
+        done = record.model_copy(
+            update={"version": version, "files": tuple(digests), "digests": digests}
+        )
         self.store.settle()
         self.store.write(f"{home}/built/{done.fingerprint}.json", _json(done))
         if attempt is None or self._is_latest(attempt, record):
