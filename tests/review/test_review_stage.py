@@ -117,6 +117,19 @@ def test_a_corrected_window_is_cut_anew_and_the_others_are_left_alone(store):
     assert draft.data_version != before.data_version
 
 
+def test_a_corrected_window_of_a_padded_page_keeps_the_share_that_is_padding(store):
+    shown = {"shown_width": [40] * NUM_CROPS, "shown_height": [60] * NUM_CROPS}
+    fill(store, NUM_CROPS, **shown)
+    decide(session(store), wish(2, window=WINDOW))
+    row = build(store, filter__background=(255, 0, 255)).manifest.to_pylist()[2]
+    assert (row["shown_width"], row["shown_height"]) == (43, 64)
+    crop_HWC = np.asarray(Image.open(io.BytesIO(Blobs(store).get(row["crop_sha256"]))), float)
+    # 43 of 64 px are shown: 5 of 32 columns at each side are the background.
+    is_padding_HW = np.abs(crop_HWC - [255, 0, 255]).max(axis=2) < 40
+    assert is_padding_HW[:, [0, 3, -4, -1]].all()
+    assert not is_padding_HW[:, 7:-7].any()
+
+
 def test_a_corrected_object_alone_cuts_nothing_anew(store):
     before = build(store)
     decide(session(store), wish(2, object_box=WINDOW))

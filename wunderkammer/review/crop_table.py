@@ -14,6 +14,8 @@ from wunderkammer.stages import FILTERED_CROPS, RAW_SCRAPE
 from wunderkammer.storage.versions import Record, Versions
 
 WINDOW = ("box_x0", "box_y0", "box_x1", "box_y1")
+# How much of a padded window shows its picture, in px about its centre; 0 for all.
+SHOWN = ("shown_width", "shown_height")
 # What the crop was cut around, where something looked for objects.
 OBJECT = ("object_x0", "object_y0", "object_x1", "object_y1")
 CLASS = "class_name"
@@ -58,6 +60,12 @@ class CropTable:
         """What was cut out of the picture."""
         x0, y0, x1, y1 = (float(self.column(name)[row]) for name in WINDOW)
         return Box(x0=x0, y0=y0, x1=x1, y1=y1)
+
+    def shown_share(self, row: int) -> tuple[float, float]:
+        """Which share of the window's width and height shows the picture; 0 for all of it."""
+        window = self.window(row)
+        width, height = (self.column(name)[row] or 0 for name in SHOWN)
+        return width / (window.x1 - window.x0), height / (window.y1 - window.y0)
 
     def proposal(self, row: int) -> Proposal:
         """The crop as a decision names it."""

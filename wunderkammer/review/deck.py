@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wunderkammer.crops.cuts import MEASURE
-from wunderkammer.review.crop_table import CLASS, OBJECT, PROPOSER, WINDOW, CropTable
+from wunderkammer.review.crop_table import CLASS, OBJECT, PROPOSER, SHOWN, WINDOW, CropTable
 from wunderkammer.review.decision import Box, Decision
 from wunderkammer.review.standing import Standing
 
@@ -76,6 +76,7 @@ class Deck:
             "window": [columns[name] for name in WINDOW],
             "object": [columns[name] for name in OBJECT] if has_objects else None,
             "angles": _floats(crops.column("angle_deg")) if crops.has("angle_deg") else None,
+            "shown": self._shown(),
             "measures": self._measures(),
             "facets": {name: _facet(crops.column(name)) for name in FACETS if crops.has(name)},
             "sample": self.sample,
@@ -85,6 +86,13 @@ class Deck:
         """What is known of one crop, in words."""
         found = {name: self.crops.column(name)[row] for name in DETAILS}
         return {name: value for name, value in found.items() if value not in (None, "")}
+
+    def _shown(self) -> list[str] | None:
+        """The shares of each window's sides that show the picture; None if no window is padded."""
+        if not any(self.crops.column(SHOWN[0])):
+            return None
+        shares = (self.crops.shown_share(row) for row in range(len(self.crops)))
+        return [_floats(values) for values in zip(*shares, strict=True)]
 
     def _measures(self) -> dict[str, str]:
         names = [name for name in self.crops.table.column_names if name.startswith(MEASURE)]

@@ -12,7 +12,7 @@ from wunderkammer.crops.params import CropParams
 from wunderkammer.crops.render import RENDERS, RenderSettings, Window, casualty_row, render_row
 from wunderkammer.ledger_map import map_ledgered
 from wunderkammer.mask.params import MaskParams
-from wunderkammer.review.crop_table import WINDOW
+from wunderkammer.review.crop_table import SHOWN, WINDOW
 from wunderkammer.review.decision import Box, Decision
 from wunderkammer.storage.ledger import Ledger
 
@@ -23,11 +23,21 @@ MEASURED = ("sharpness", "brightness", "contrast", "mask_area", "mask_peak")
 Row = dict[str, Any]
 
 
-def corrected_window(decision: Decision, box: Box, *, angle_deg: float) -> Window:
-    """What is to be cut out of the picture, in whole px."""
+def corrected_window(
+    decision: Decision, box: Box, *, angle_deg: float, shown_share: tuple[float, float]
+) -> Window:
+    """What is to be cut out of the picture, in whole px; its padding has the share that it had."""
     picture = decision.proposal
-    edges = (round(box.x0), round(box.y0), round(box.x1), round(box.y1))
-    return Window(picture.sha256, picture.width, picture.height, *edges, angle_deg=angle_deg)
+    x0, y0, x1, y1 = (round(edge) for edge in (box.x0, box.y0, box.x1, box.y1))
+    return Window(
+        picture.sha256,
+        picture.width,
+        picture.height,
+        *(x0, y0, x1, y1),
+        angle_deg=angle_deg,
+        shown_width=round(shown_share[0] * (x1 - x0)),
+        shown_height=round(shown_share[1] * (y1 - y0)),
+    )
 
 
 def recut(inputs: StageInputs, windows: Sequence[Window], *, home: str) -> list[Row]:
@@ -102,7 +112,8 @@ def _columns(row: Row) -> Row:
 
 def _edges(window: Window) -> Row:
     edges = (window.x0, window.y0, window.x1, window.y1)
-    return dict(zip(WINDOW, edges, strict=True))
+    shown = (window.shown_width, window.shown_height)
+    return dict(zip((*WINDOW, *SHOWN), (*edges, *shown), strict=True))
 
 
 def _side(window: Window) -> float:

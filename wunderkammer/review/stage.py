@@ -116,7 +116,7 @@ def _manifest(
     for name, kind in {**REVIEW_COLUMNS, "decision": pa.string(), "reason": pa.string()}.items():
         values = pa.array([review[name] for review in reviews], kind)
         table = _with_column(table, name, values)
-    return _corrected(inputs, table, decisions)
+    return _corrected(inputs, table, crops, decisions)
 
 
 def _review(decision: Decision | None) -> Row:
@@ -143,12 +143,20 @@ def _verdict(review: Row, params: ReviewParams) -> Row:
 
 
 def _corrected(
-    inputs: StageInputs, table: pa.Table, decisions: Sequence[Decision | None]
+    inputs: StageInputs,
+    table: pa.Table,
+    crops: CropTable,
+    decisions: Sequence[Decision | None],
 ) -> pa.Table:
     """`table` with the crops cut anew whose window a person has moved."""
-    angles = table["angle_deg"].to_pylist()
+    angles = crops.column("angle_deg")
     windows = {
-        row: corrected_window(decision, decision.window, angle_deg=angles[row] or 0.0)
+        row: corrected_window(
+            decision,
+            decision.window,
+            angle_deg=angles[row] or 0.0,
+            shown_share=crops.shown_share(row),
+        )
         for row, decision in enumerate(decisions)
         if decision is not None and decision.window is not None
     }

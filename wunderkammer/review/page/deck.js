@@ -17,6 +17,7 @@ export class Deck {
     this.windows = opening.window.map(floats);
     this.objects = opening.object?.map(floats);
     this.angles = opening.angles && floats(opening.angles);
+    this.shares = opening.shown?.map(floats);
     this.measures = new Map(Object.entries(opening.measures).map(([k, v]) => [k, floats(v)]));
     this.facets = new Map();
     for (const [name, { names, codes }] of Object.entries(opening.facets)) {
@@ -84,6 +85,11 @@ export class Deck {
 
   angle(row) {
     return this.angles?.[row] || 0;
+  }
+
+  // Which shares of the window's width and height show the picture; the rest is padding.
+  shownShare(row) {
+    return this.shares ? this.shares.map((column) => Math.min(1, column[row] || 1)) : [1, 1];
   }
 
   orders() {

@@ -174,7 +174,8 @@ export class Single {
     const [w, h] = [(x1 - x0) * zoom, (y1 - y0) * zoom];
     context.translate((canvas.width - w) / 2, (canvas.height - h) / 2);
     context.save();
-    context.rect(0, 0, w, h);
+    const [shownW, shownH] = this.deck.shownShare(this.row);
+    context.rect((w * (1 - shownW)) / 2, (h * (1 - shownH)) / 2, w * shownW, h * shownH);
     context.clip();
     context.translate(w / 2, h / 2);
     context.rotate((-this.deck.angle(this.row) * Math.PI) / 180);
