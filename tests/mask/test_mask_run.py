@@ -108,9 +108,10 @@ def test_without_a_fill_the_crop_stays_and_the_mask_is_kept(bench, in_this_proce
     assert table["phash"][0].as_py() == phash(lit_square())
 
 
-def test_a_masked_crop_that_is_gone_is_made_again(bench, in_this_process):
+@pytest.mark.parametrize("column", ["masked_sha256", "mask_sha256"])
+def test_a_masked_crop_or_a_mask_that_is_gone_is_made_again(bench, in_this_process, column):
     table = bench.mask()
-    bench.store.delete(Blobs.key(table["masked_sha256"][1].as_py()))
+    bench.store.delete(Blobs.key(table[column][1].as_py()))
     assert bench.mask().equals(table)
     assert in_this_process[3:] == [bench.crops[1]]
 

@@ -79,7 +79,7 @@ def double(number: int) -> dict[str, object]:
 def test_a_row_whose_blob_is_gone_is_made_again(tmp_path):
     store = Store(str(tmp_path))
     schema = pa.schema([("key", pa.string()), ("sha256", pa.string()), ("reason", pa.string())])
-    ledger = Ledger(store, "ledger/b", schema, blob_column="sha256")
+    ledger = Ledger(store, "ledger/b", schema, blob_columns=("sha256",))
     kept, gone = Blobs(store).put(b"kept"), Blobs(store).put(b"gone")
     rows = [
         {"key": "a", "sha256": kept},

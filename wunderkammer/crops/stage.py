@@ -150,7 +150,7 @@ def _rendered(
     windows = {window.key: window for window in keys if window is not None}
     renders = map_ledgered(
         Ledger(
-            inputs.store, f"{home}/ledger/{settings.digest}", RENDERS, blob_column="crop_sha256"
+            inputs.store, f"{home}/ledger/{settings.digest}", RENDERS, blob_columns=("crop_sha256",)
         ),
         windows,
         fn=partial(render_row, settings=settings, store=inputs.store),

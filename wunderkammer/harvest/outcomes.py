@@ -70,7 +70,7 @@ class Outcomes:
     """
 
     def __init__(self, store: Store, prefix: str, *, journal: Path) -> None:
-        self._ledger = Ledger(store, prefix, OUTCOMES, blob_column="blob")
+        self._ledger = Ledger(store, prefix, OUTCOMES, blob_columns=("blob",))
         self._journal_path = journal
         journal.parent.mkdir(parents=True, exist_ok=True)
         self._append(_read_journal(journal))

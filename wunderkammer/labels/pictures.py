@@ -55,7 +55,7 @@ def labelled_pictures(
         image_size_px: the longer side that a copy has at most.
     """
     named = digest({"recipe": RECIPE, "image_size_px": image_size_px})[:16]
-    ledger = Ledger(store, f"{home}/ledger/{named}", PICTURES, blob_column="picture_sha256")
+    ledger = Ledger(store, f"{home}/ledger/{named}", PICTURES, blob_columns=("picture_sha256",))
     return map_ledgered(
         ledger,
         {sha256: sha256 for sha256 in sha256s},

@@ -41,6 +41,7 @@ MASKS = pa.schema(
         ("detail", pa.string()),
     ]
 )
+BLOBS = ("masked_sha256", "mask_sha256")
 # A large model takes half a minute a crop on one thread, and seconds to open.
 WORKERS = Workers(batch_size=16, item_timeout_s=300.0)
 MAX_PIXELS = 4096 * 4096
@@ -72,7 +73,7 @@ def mask_ledgered(
     """
     name = settings.digest(codec=render.codec, quality=render.quality)
     return map_ledgered(
-        Ledger(store, f"{ledger_prefix}/{name}", MASKS, blob_column="masked_sha256"),
+        Ledger(store, f"{ledger_prefix}/{name}", MASKS, blob_columns=BLOBS),
         {sha256: sha256 for sha256 in crop_sha256s},
         fn=_MaskCrop(store, settings, render),
         on_casualty=_casualty_row,

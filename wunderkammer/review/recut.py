@@ -63,7 +63,7 @@ def _rendered(
     inputs: StageInputs, windows: Sequence[Window], *, settings: RenderSettings, home: str
 ) -> dict[str, Row]:
     ledger = Ledger(
-        inputs.store, f"{home}/ledger/{settings.digest}", RENDERS, blob_column="crop_sha256"
+        inputs.store, f"{home}/ledger/{settings.digest}", RENDERS, blob_columns=("crop_sha256",)
     )
     renders = map_ledgered(
         ledger,

@@ -145,7 +145,10 @@ def _prepare(inputs: StageInputs, crops: pa.Table) -> pa.Table:
     home = Versions.home(inputs.subject.name, DEDUPED_SHARDS.name)
     return map_ledgered(
         Ledger(
-            inputs.store, f"{home}/ledger/{settings.digest}", PREPARED, blob_column="image_sha256"
+            inputs.store,
+            f"{home}/ledger/{settings.digest}",
+            PREPARED,
+            blob_columns=("image_sha256",),
         ),
         {content: content for content in contents.to_pylist()},
         fn=partial(prepare_row, settings=settings, store=inputs.store),

@@ -48,7 +48,7 @@ Twins = tuple[SourceItem, ...]
 
 def facts_ledger(store: Store, prefix: str) -> Ledger:
     """The ledger of `ingest`."""
-    return Ledger(store, prefix, FACTS, blob_column="sha256")
+    return Ledger(store, prefix, FACTS, blob_columns=("sha256",))
 
 
 @dataclass(frozen=True)

@@ -23,17 +23,17 @@ log = logging.getLogger(__name__)
 class Ledger:
     """Rows by `key` (a string column of `schema`); a row never changes once written.
 
-    `blob_column` names the column with the SHA-256 of a row's blob: a row whose blob is gone (it
-    was deleted by hand, or lost in a power cut) does not count, so that it is made again.
+    `blob_columns` are those with the SHA-256 of a row's blobs: a row of which a blob is gone (it was
+    deleted by hand, or lost in a power cut) does not count, so that it is made again.
     """
 
     def __init__(
-        self, store: Store, prefix: str, schema: pa.Schema, *, blob_column: str | None = None
+        self, store: Store, prefix: str, schema: pa.Schema, *, blob_columns: Sequence[str] = ()
     ) -> None:
         self.store = store
         self.prefix = prefix
         self.schema = schema
-        self.blob_column = blob_column
+        self.blob_columns = blob_columns
 
     def rows(self) -> pa.Table:
         """All rows, one a key."""
@@ -42,7 +42,7 @@ class Ledger:
     def select(self, names: Sequence[str]) -> pa.Table:
         """All rows, one a key, with `key` and these columns alone.
 
-        Blobs are looked for only if their column is among these.
+        Blobs are looked for only if their columns are among these.
         """
         schema = pa.schema([field for field in self.schema if field.name in ("key", *names)])
         contents: list[bytes | None] = [None]
@@ -52,7 +52,10 @@ class Ledger:
         if not contents:
             return schema.empty_table()
         parts = [self._read(content, schema) for content in contents if content is not None]
-        rows = self._with_blobs(_first_of_each(pa.concat_tables(parts)))
+        rows = _first_of_each(pa.concat_tables(parts))
+        for name in self.blob_columns:
+            if name in rows.column_names:
+                rows = self._with_blobs(rows, name)
         release_memory()
         return rows
 
@@ -81,10 +84,8 @@ class Ledger:
             log.warning("a part of the ledger %s is damaged and ignored: %s", self.prefix, error)
             return schema.empty_table()
 
-    def _with_blobs(self, rows: pa.Table) -> pa.Table:
-        if self.blob_column not in rows.column_names or not rows.num_rows:
-            return rows
-        hashes = rows[self.blob_column]
+    def _with_blobs(self, rows: pa.Table, column: str) -> pa.Table:
+        hashes = rows[column]
         # A rejected row may name a content that was never kept.
         claimed = pc.is_valid(hashes)
         if "reason" in rows.column_names:
