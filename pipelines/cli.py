@@ -13,8 +13,10 @@ from rich.table import Table
 from pipelines.checkpoint_cli import export_checkpoint, import_checkpoint
 from pipelines.collection_cli import attributions, scrape
 from pipelines.detector_cli import check_labels, retrain_detector
+from pipelines.export_cli import export
 from pipelines.filter_cli import tune
 from pipelines.review_cli import review
+from pipelines.store_cli import gc, verify
 from wunderkammer.gan.evaluation.verdict import memorisation_verdict
 from wunderkammer.scratch import scratch_folder
 from wunderkammer.stages import STAGES
@@ -125,6 +127,9 @@ app.command()(check_labels)
 app.command()(retrain_detector)
 app.command()(import_checkpoint)
 app.command()(export_checkpoint)
+app.command()(gc)
+app.command()(verify)
+app.command()(export)
 
 
 def _load() -> SubjectFolder:

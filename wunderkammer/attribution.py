@@ -10,7 +10,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -124,12 +124,21 @@ def shard_credits(
     return credit_rows
 
 
-def credits_of(versions: Versions, record: Record) -> pa.Table:
-    """The credits of a version of `raw_scrape` or `deduped_shards`, as they are known now."""
+def credits_of(
+    versions: Versions, record: Record, *, images: Iterable[str] | None = None
+) -> pa.Table:
+    """The credits of a version of `raw_scrape` or `deduped_shards`, as they are known now.
+
+    `images` are the SHA-256 of those pictures of shards that count; all of them, if not given.
+    """
     if record.stage == RAW_SCRAPE.name:
         return scrape_credits(versions, record)
     file = pq.ParquetFile(pa.BufferReader(versions.read(record, MANIFEST)))
-    shards = file.read(columns=["id", "sha256", "crop_sha256", "label", "decision"])
+    shards = file.read(columns=["id", "sha256", "crop_sha256", "image_sha256", "label", "decision"])
+    if images is not None:
+        wanted = pa.array(images, pa.string())
+        is_dropped = pc.is_null(shards["image_sha256"])
+        shards = shards.filter(pc.or_(is_dropped, pc.is_in(shards["image_sha256"], wanted)))
     before = read_table(versions.read(record, TABLE)) if TABLE in record.files else None
     return shard_credits(versions, record.subject, shards, before=before)
 

@@ -44,6 +44,7 @@ class ShardSet:
     keys: tuple[str, ...]
     num_images: int
     labels: tuple[str | None, ...]
+    sha256s: tuple[str, ...]
 
     def images(self, *, resolution_px: int, channels: int) -> npt.NDArray[np.uint8]:
         """All pictures [N, C, H, W]; see `load_images`."""
@@ -62,6 +63,7 @@ def open_shards(store: Store, record: Record) -> ShardSet:
     keys = shard_keys(record)
     rows = kept(Versions(store).manifest(record))
     labels: list[str | None] = []
+    sha256s: list[str] = []
     for key in keys:
         name = key.rpartition("/")[2]
         content = _content(store, key)
@@ -74,7 +76,8 @@ def open_shards(store: Store, record: Record) -> ShardSet:
             )
         with _readable(key):
             found = file.read(columns=["label", "sha256"])
-        if found["sha256"].to_pylist() != listed["image_sha256"].to_pylist():
+        sha256s += found["sha256"].to_pylist()
+        if sha256s[len(labels) :] != listed["image_sha256"].to_pylist():
             raise ShardError(
                 f"{key} holds other pictures than its manifest lists; build deduped_shards again"
             )
@@ -85,7 +88,7 @@ def open_shards(store: Store, record: Record) -> ShardSet:
             f"the manifest lists {rows.num_rows} pictures, the {len(keys)} shards hold "
             f"{len(labels)}; build deduped_shards again"
         )
-    return ShardSet(store, keys, len(labels), tuple(labels))
+    return ShardSet(store, keys, len(labels), tuple(labels), tuple(sha256s))
 
 
 def shard_keys(record: Record) -> tuple[str, ...]:

@@ -1,0 +1,103 @@
+"""The command that writes a subject's training set for other tools."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wunderkammer.stages import DEDUPED_SHARDS
+from wunderkammer.storage.store import open_store
+from wunderkammer.storage.versions import Versions
+from wunderkammer.subject import Subject, SubjectError, load_subjects, subjects_folder
+
+
+class ExportFormat(StrEnum):
+    """What a training set can be written as."""
+
+    NVLABS_ZIP = "nvlabs-zip"
+    WEBDATASET = "webdataset"
+    IMAGEFOLDER = "imagefolder"
+    HDF5 = "hdf5"
+    TFRECORDS = "tfrecords"
+
+
+class Split(StrEnum):
+    """Which of its pictures."""
+
+    ALL = "all"
+    TRAIN = "train"
+    HELD_OUT = "held-out"
+
+
+def export(
+    subject: Annotated[str, typer.Argument(help="The subject whose training set it is.")],
+    kind: Annotated[ExportFormat, typer.Option("--format", help="For which tools.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The new folder; SUBJECT-FORMAT, if not given.")
+    ] = None,
+    resolution: Annotated[
+        int | None,
+        typer.Option(metavar="PX", help="A smaller side, a power of two, by means of areas."),
+    ] = None,
+    split: Annotated[
+        Split, typer.Option(help="All pictures, or one side of the recipe's train.held_out.")
+    ] = Split.ALL,
+    labelled: Annotated[
+        bool, typer.Option("--labelled", help="Leave out pictures without a label.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+) -> None:
+    """Write a subject's training set for other tools, with its labels and credits.
+
+    nvlabs-zip is what NVlabs' StyleGAN2-ADA and StyleGAN3 train on; webdataset are tar files;
+    imagefolder is a folder a label; hdf5 and tfrecords have every power of two from 4 px up.
+    """
+    from wunderkammer.export.collection import ExportError, choose
+    from wunderkammer.export.write import check_target, write_export
+    from wunderkammer.shards.read import ShardError
+
+    store = open_store()
+    record = Versions(store).current(subject, DEDUPED_SHARDS.name)
+    if record is None:
+        _recipe(subject)
+        raise _failed(
+            f"{DEDUPED_SHARDS.name} of {subject!r} was never built; run: wunderkammer refresh "
+            f"{subject}"
+        )
+    train = None if split is Split.ALL else _recipe(subject).spec.train
+    target = out or Path(f"{subject}-{kind.value}")
+    try:
+        check_target(target, replace=force)
+        collection = choose(
+            store,
+            record,
+            resolution_px=resolution,
+            side=split.value,
+            labelled=labelled,
+            held_out=0.0 if train is None else train.held_out,
+            seed=0 if train is None else train.seed,
+        )
+        write_export(collection, kind=kind.value, target=target, replace=force)
+    except (ExportError, ShardError) as error:
+        raise _failed(str(error)) from error
+    typer.echo(
+        f"{target}: {collection.num_images} pictures of {subject} at {collection.resolution_px} px"
+    )
+    if 0 < collection.num_unlabelled < collection.num_images:
+        typer.echo(
+            f"{collection.num_unlabelled} of them have no label, so labels have no numbers, only "
+            f"names; to leave these pictures out: --labelled"
+        )
+
+
+def _recipe(name: str) -> Subject:
+    try:
+        return load_subjects(subjects_folder())[name]
+    except (SubjectError, FileNotFoundError) as error:
+        raise _failed(str(error), code=2) from error
+
+
+def _failed(message: str, *, code: int = 1) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(code)
