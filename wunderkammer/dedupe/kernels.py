@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from wunderkammer.compiled import compiled
+
 
 @dataclass(frozen=True)
 class Kernels:
@@ -24,20 +26,7 @@ def kernels() -> Kernels:
     """Compile both, or load them from numba's cache where one can be kept."""
     buckets = "i8(u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8[:, ::1])"
     neighbours = "i8[::1](i8[:, ::1], i8)"
-    return Kernels(_compiled(_compare_buckets, buckets), _compiled(_drop_neighbours, neighbours))
-
-
-def _compiled(function: Callable[..., Any], signature: str) -> Callable[..., Any]:
-    from numba import njit
-
-    try:
-        compiled: Callable[..., Any] = njit(signature, cache=True)(function)
-    except RuntimeError as error:
-        # A read-only install without a writable home folder: compile anew in each process.
-        if "cannot cache" not in str(error):
-            raise
-        compiled = njit(signature)(function)
-    return compiled
+    return Kernels(compiled(_compare_buckets, buckets), compiled(_drop_neighbours, neighbours))
 
 
 def _compare_buckets(hashes, ids, starts, filled, masks, max_distance, pairs):  # type: ignore[no-untyped-def]

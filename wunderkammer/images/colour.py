@@ -24,6 +24,15 @@ def flatten_to_srgb(image: Image.Image, *, background: Rgb) -> Image.Image:
     return Image.composite(rgb, Image.new("RGB", rgb.size, background), alpha)
 
 
+def is_plain_srgb(image: Image.Image) -> bool:
+    """Whether `flatten_to_srgb` changes nothing, so that the colours may be taken as they are."""
+    if image.mode != "RGB" or image.info.get("transparency") is not None:
+        return False
+    icc_profile = image.info.get("icc_profile")
+    is_described = isinstance(icc_profile, bytes) and icc_profile
+    return not is_described or _transform(icc_profile, "RGB") is None
+
+
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """The colours as L, RGB, CMYK or LAB, and the opacity as L (None: opaque throughout)."""
     mode = image.mode

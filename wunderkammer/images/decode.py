@@ -1,7 +1,9 @@
 """Bytes of any picture to upright 8-bit sRGB, or a typed reason why not.
 
-Pillow decodes. Its process-wide switches (the bomb limit, tolerance of truncated files, warnings)
-are set here for the length of one decode and put back, so nobody else's settings change a result.
+Pillow decodes. The pixels of a sound JPEG come from simplejpeg, as an array from the start; both
+run libjpeg-turbo, so they are the same ones. Pillow's process-wide switches (the bomb limit,
+tolerance of truncated files, warnings) are set here for the length of one decode and put back, so
+nobody else's settings change a result.
 """
 
 import io
@@ -16,9 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from wunderkammer.images.colour import Rgb, flatten_to_srgb
+from wunderkammer.images.colour import Rgb, flatten_to_srgb, is_plain_srgb
 
 # The reasons of a `DecodeError`.
 NOT_AN_IMAGE = "not_an_image"
@@ -79,6 +82,12 @@ UPRIGHT = {
 }
 SIDEWAYS = (5, 6, 7, 8)
 
+# By Pillow's mode. A phone's JPEG with a second picture behind the first is an MPO.
+SIMPLE_JPEG_FORMATS = ("JPEG", "MPO")
+SIMPLE_JPEG_COLOURS = {"RGB": "RGB", "L": "GRAY"}
+# With less, simplejpeg could take a DCT scale (of eighths) for the one that Pillow takes (halves).
+MIN_SIMPLE_JPEG_PX = 16
+
 _pillow_lock = threading.RLock()
 
 
@@ -114,7 +123,10 @@ def probe(data: bytes, *, max_pixels: int) -> ImageFacts:
     Raises:
         DecodeError: the bytes are no picture, a damaged one, or one of more than `max_pixels`.
     """
-    with _decoded(data, max_pixels=max_pixels, min_side_px=1) as (image, (width, height)):
+    with _opened(data, max_pixels=max_pixels, min_side_px=1) as (image, whole_size):
+        _load(image)
+        # Some formats tell their size only with the picture.
+        width, height = whole_size or image.size
         if _orientation(image) in SIDEWAYS:
             width, height = height, width
         return ImageFacts(image.format or "", width, height)
@@ -135,17 +147,26 @@ def decode_rgb(
     Raises:
         DecodeError: the bytes are no picture, a damaged one, or one of more than `max_pixels`.
     """
-    with _decoded(data, max_pixels=max_pixels, min_side_px=min_side_px) as (image, _):
-        rgb = flatten_to_srgb(image, background=background)
+    with _opened(data, max_pixels=max_pixels, min_side_px=min_side_px) as (image, _):
+        pixels = _simple_jpeg(image, data)
+        if pixels is None:
+            _load(image)
+            picture: Image.Image = image
+        elif is_plain_srgb(image) and _orientation(image) == 1:
+            return pixels
+        else:
+            picture = Image.fromarray(pixels)
+            picture.info = image.info
+        rgb = flatten_to_srgb(picture, background=background)
         method = UPRIGHT.get(_orientation(image))
         return np.asarray(rgb if method is None else rgb.transpose(method))
 
 
 @contextmanager
-def _decoded(
+def _opened(
     data: bytes, *, max_pixels: int, min_side_px: int | None
-) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
-    """The loaded first frame, and its size in the file.
+) -> Iterator[tuple[ImageFile.ImageFile, tuple[int, int] | None]]:
+    """The first frame, and if it will be decoded smaller, its size in the file.
 
     Every error of the decoder, here or in the body, is a DecodeError.
     """
@@ -161,9 +182,7 @@ def _decoded(
                     )
                 size = image.size
                 is_smaller = min_side_px is not None and image.draft(None, (min_side_px,) * 2)
-                _load(image)
-                # Some formats tell their size only with the picture.
-                yield image, size if is_smaller else image.size
+                yield image, size if is_smaller else None
         except DecodeError:
             raise
         except DECODER_ERRORS as error:
@@ -195,6 +214,23 @@ def _load(image: ImageFile.ImageFile) -> None:
         # The whole file has been read, and a second look takes the picture as it is: complete if
         # the damage comes after the pixels, black from where their own stream broke off.
         image.load()
+
+
+def _simple_jpeg(image: ImageFile.ImageFile, data: bytes) -> npt.NDArray[np.uint8] | None:
+    """What Pillow would load of a sound JPEG of colours or greys; None for anything else."""
+    colours = SIMPLE_JPEG_COLOURS.get(image.mode)
+    too_small = min(image.size) < MIN_SIMPLE_JPEG_PX
+    if image.format not in SIMPLE_JPEG_FORMATS or colours is None or too_small:
+        return None
+    try:
+        pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
+            data, colorspace=colours, min_height=image.height, min_width=image.width
+        )
+    except ValueError:
+        return None  # Pillow knows what may be overlooked, and what to call the rest
+    if pixels.shape[:2] != (image.height, image.width):
+        return None
+    return pixels if colours == "RGB" else pixels[..., 0]
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,0 +1,18 @@
+"""Loops that numba compiles, on first use and once a machine. Importing this imports no numba."""
+
+from collections.abc import Callable
+from typing import Any
+
+
+def compiled(function: Callable[..., Any], signature: str) -> Callable[..., Any]:
+    """`function` compiled for a signature of numba's, or loaded from its cache where it has one."""
+    from numba import njit
+
+    try:
+        machine_code: Callable[..., Any] = njit(signature, cache=True)(function)
+    except RuntimeError as error:
+        # A read-only install without a writable home folder: compile anew in each process.
+        if "cannot cache" not in str(error):
+            raise
+        machine_code = njit(signature)(function)
+    return machine_code

@@ -1,0 +1,141 @@
+"""Pillow's anti-aliased Lanczos resize, bit for bit, at a multiple of its pace.
+
+Pillow filters a row's pixels one after the other. Here whole rows are weighted and summed, which
+compiles to vector instructions; for the horizontal pass the picture lies on its side. The sums are
+Pillow's: weights in steps of 2^-22, whole numbers, bytes between the passes; no order of additions
+changes them, so which of the two did the work can't be told from the result.
+"""
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from time import thread_time
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from wunderkammer.compiled import compiled
+
+LOBES = 3
+WEIGHT_BITS = 22
+# The kernel takes this many rows at once.
+ROWS_AT_ONCE = 4
+
+# To load numba takes about this long. A process that has spent as much in Pillow's resize loads it:
+# at most twice what would have been best, whether it resizes one picture or a million.
+PATIENCE_S = 0.5
+
+LANCZOS = Image.Resampling.LANCZOS
+
+Image8 = npt.NDArray[np.uint8]
+Box = tuple[float, float, float, float]
+
+
+@dataclass
+class _Spent:
+    pillow_s: float = 0.0
+
+
+_spent = _Spent()
+
+
+@dataclass(frozen=True)
+class Taps:
+    """What each pixel of a line is made of: sources from `first` [N], `weights` [N, K] of 2^22."""
+
+    first: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.int32]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The sources that are needed at all, from and to."""
+        return int(self.first.min()), int(self.first.max()) + self.weights.shape[1]
+
+
+def resize(picture: Image8, *, size_px: int, box: Box) -> Image8:
+    """The box of a picture (HWC of RGB, or HW) as a square of `size_px` px a side.
+
+    `box` is (x0, y0, x1, y1) in px within the picture, fractions allowed.
+    """
+    if _spent.pillow_s >= PATIENCE_S:
+        return resize_by_kernel(picture, size_px=size_px, box=box)
+    start = thread_time()
+    resized = resize_by_pillow(picture, size_px=size_px, box=box)
+    _spent.pillow_s += thread_time() - start
+    return resized
+
+
+def resize_by_pillow(picture: Image8, *, size_px: int, box: Box) -> Image8:
+    """As `resize`; at once, and slowly."""
+    x0, y0, x1, y1 = box
+    height = picture.shape[0]
+    # A pass a call: in one call, Pillow chooses which comes first by what it takes for faster.
+    narrow = Image.fromarray(picture).resize((size_px, height), LANCZOS, box=(x0, 0, x1, height))
+    return np.asarray(narrow.resize((size_px, size_px), LANCZOS, box=(0, y0, size_px, y1)))
+
+
+def resize_by_kernel(picture: Image8, *, size_px: int, box: Box) -> Image8:
+    """As `resize`; fast, after numba has been loaded."""
+    height, width = picture.shape[:2]
+    across = _taps(width, box[0], box[2], size_px)
+    down = _taps(height, box[1], box[3], size_px)
+    (left, right), (top, bottom) = across.span, down.span
+    lying = cv2.transpose(picture[top:bottom, left:right])
+    lying = _filtered(lying, across.first - left, across.weights)
+    return _filtered(cv2.transpose(lying), down.first - top, down.weights)
+
+
+def _filtered(rows: Any, first: npt.NDArray[np.int64], weights: npt.NDArray[np.int32]) -> Image8:
+    out = np.empty((len(first), *rows.shape[1:]), np.uint8)
+    _kernel()(rows.reshape(len(rows), -1), first, weights, out.reshape(len(out), -1))
+    return out
+
+
+@lru_cache(maxsize=64)
+def _taps(num_in: int, low: float, high: float, num_out: int) -> Taps:
+    """Lanczos windowed sinc (Duchon, J. Appl. Meteor. 18, 1979), widened by the reduction.
+
+    What lies beyond the edge of the picture has no weight; the others sum to 1.
+    """
+    # Pillow holds boxes in 32 bits.
+    scale = float(np.float32(high) - np.float32(low)) / num_out
+    stretch = max(scale, 1.0)
+    centres = float(np.float32(low)) + (np.arange(num_out) + 0.5) * scale
+    begins = np.maximum((centres - LOBES * stretch + 0.5).astype(np.int64), 0)
+    ends = np.minimum((centres + LOBES * stretch + 0.5).astype(np.int64), num_in)
+    num_taps = -(-int((ends - begins).max()) // ROWS_AT_ONCE) * ROWS_AT_ONCE
+    num_taps = min(num_taps, num_in)
+    first = np.minimum(begins, num_in - num_taps)
+    places = first[:, None] + np.arange(num_taps)
+    x = (places + 0.5 - centres[:, None]) / stretch
+    is_near = (places >= begins[:, None]) & (places < ends[:, None]) & (np.abs(x) < LOBES)
+    weights = np.where(is_near, np.sinc(x) * np.sinc(x / LOBES), 0.0)
+    weights *= 2.0**WEIGHT_BITS / weights.sum(axis=1, keepdims=True)
+    return Taps(first, (np.sign(weights) * np.floor(np.abs(weights) + 0.5)).astype(np.int32))
+
+
+@cache
+def _kernel() -> Any:
+    return compiled(_filter_rows, "void(u1[:, ::1], i8[::1], i4[:, ::1], u1[:, ::1])")
+
+
+def _filter_rows(rows, first, weights, out):  # type: ignore[no-untyped-def]
+    """Each row of `out` is the weighted sum of rows from its first, rounded and clipped."""
+    num_taps = weights.shape[1]
+    num_whole = num_taps // 4 * 4
+    sums = np.empty(rows.shape[1], np.int32)
+    for y in range(len(first)):
+        sums[:] = 1 << 21
+        for k in range(0, num_whole, 4):
+            a, b, c, d = weights[y, k], weights[y, k + 1], weights[y, k + 2], weights[y, k + 3]
+            row_a, row_b = rows[first[y] + k], rows[first[y] + k + 1]
+            row_c, row_d = rows[first[y] + k + 2], rows[first[y] + k + 3]
+            for x in range(len(sums)):
+                sums[x] += np.int32(a * row_a[x] + b * row_b[x] + c * row_c[x] + d * row_d[x])
+        for k in range(num_whole, num_taps):
+            for x in range(len(sums)):
+                sums[x] += np.int32(weights[y, k] * rows[first[y] + k, x])
+        for x in range(len(sums)):
+            out[y, x] = np.uint8(min(max(sums[x] >> 22, 0), 255))
