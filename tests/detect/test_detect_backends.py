@@ -1,3 +1,5 @@
+import ctypes
+import gc
 import logging
 import sys
 import warnings
@@ -104,6 +106,32 @@ def test_openvino_in_float32_finds_the_same_boxes(exported, by_torch, pictures):
         assert found.class_K.tolist() == expected.class_K.tolist()
         assert np.allclose(found.corners_K4, expected.corners_K4, atol=0.01)
         assert np.allclose(found.confidence_K, expected.confidence_K, atol=1e-4)
+
+
+class _Stack(ctypes.Structure):
+    """stack_t of sigaltstack(2)."""
+
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+def stack_of_signal_handlers():
+    stack = _Stack()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack)) == 0
+    return stack.start, stack.size
+
+
+def test_backends_that_come_and_go_leave_signal_handlers_a_stack(exported):
+    """A freed one crashes the process at the next signal."""
+    OpenVinoBackend(exported, precision="float32")
+    gc.collect()
+    before = stack_of_signal_handlers()
+    first = OpenVinoBackend(exported, precision="float32")
+    second = OpenVinoBackend(exported, precision="float32")
+    del first
+    gc.collect()
+    del second
+    gc.collect()
+    assert stack_of_signal_handlers() == before
 
 
 def test_openvino_at_its_fastest_finds_boxes_of_nearly_the_same_place(exported, by_torch, pictures):

@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections import Counter
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,17 @@ def openvino_module() -> Any:
     except ImportError as error:
         raise BackendError(f"openvino can't be loaded: {error}; detect.backend: torch") from error
     return openvino
+
+
+@cache
+def _core() -> Any:
+    """The only Core of this process.
+
+    Each sets up a stack for signal handlers and, when it goes, puts back the one that it found.
+    Of two the first to go would leave the process with one that is freed, and the next signal to a
+    handler would crash it.
+    """
+    return openvino_module().Core()
 
 
 def export_folder(cache: Path, sha256: str) -> Path:
@@ -114,8 +126,7 @@ class OpenVinoBackend:
     """
 
     def __init__(self, folder: Path, *, precision: str) -> None:
-        self._core = openvino_module().Core()
-        can = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        can = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         is_short = precision == "auto" and "BF16" in can
         self.name = f"openvino, cpu, {'bfloat16' if is_short else 'float32'}"
         num_streams = min(num_cpus(), MAX_STREAMS)
@@ -161,8 +172,8 @@ class OpenVinoBackend:
 
     def _compiled(self, frame: tuple[int, ...] | None) -> Any:
         """A queue of requests, for pictures of one size or of any."""
-        model = self._core.read_model(self._path)
+        model = _core().read_model(self._path)
         if frame is not None:
             model.reshape([1, *frame])
-        compiled = self._core.compile_model(model, "CPU", self._settings)
+        compiled = _core().compile_model(model, "CPU", self._settings)
         return openvino_module().AsyncInferQueue(compiled)
