@@ -7,6 +7,7 @@ from time import perf_counter
 from wunderkammer.externals import external_version
 from wunderkammer.stages import Stage, fingerprint, upstreams_of
 from wunderkammer.storage.blobs import Blobs
+from wunderkammer.storage.lease import wait_for_removal
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Draft, Record, Summary, Versions, now
 from wunderkammer.subject import Subject
@@ -61,16 +62,21 @@ def build_stage(
     versions = Versions(store)
     inputs = stage_inputs(stage, subject, store=store)
     current = versions.current(subject.name, stage.name)
-    if not force:
+    if not force and current is not None and current.fingerprint == inputs.fingerprint:
         built = versions.built(subject.name, stage.name, inputs.fingerprint)
-        if built is not None:
-            if current is None or current.version != built.version:
-                versions.restore(built)
+        if built is not None and built.version == current.version:
             versions.succeed(subject.name, stage.name, inputs.fingerprint)
             return Built(built, was_fresh=True)
     attempt = versions.begin(subject.name, stage.name, inputs.fingerprint)
     start = perf_counter()
     try:
+        # What it would find in the store may be about to go; of what begins now all stays.
+        wait_for_removal(store)
+        built = versions.built(subject.name, stage.name, inputs.fingerprint)
+        if built is not None and not force:
+            versions.restore(built)
+            versions.succeed(subject.name, stage.name, inputs.fingerprint)
+            return Built(built, was_fresh=True)
         draft = builder(inputs)
         record = versions.commit(
             _record(stage, inputs, draft, perf_counter() - start), draft, attempt=attempt

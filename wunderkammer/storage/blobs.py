@@ -3,8 +3,13 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from time import time
 
+from wunderkammer.storage.lease import wait_for_removal
 from wunderkammer.storage.store import Store
+
+# A blob that was written no longer ago than this is too young to be removed as garbage.
+FRESH_S = 3600.0
 
 
 class Blobs:
@@ -29,10 +34,23 @@ class Blobs:
             num_bytes = len(content)
             sha256 = sha256 or hashlib.sha256(content).hexdigest()
         key = self.key(sha256)
+        entry = self.store.entry(key)
+        if entry is None:
+            self.store.write(key, content)
+        elif entry.num_bytes != num_bytes or time() - entry.modified >= FRESH_S:
+            self._renew(key, content, num_bytes)
+        return sha256
+
+    def _renew(self, key: str, content: bytes | Path, num_bytes: int) -> None:
+        """See that an old blob stays, though it may be about to go as garbage."""
         # A power cut may leave a file of the right name without its bytes.
+        if self.store.size(key) == num_bytes:
+            self.store.freshen(key, content)
+        else:
+            self.store.write(key, content)
+        wait_for_removal(self.store)
         if self.store.size(key) != num_bytes:
             self.store.write(key, content)
-        return sha256
 
     def get(self, sha256: str) -> bytes:
         """The bytes with this hash.

@@ -6,9 +6,12 @@ for a disk are written here in the same way: obstore's threads cost a small file
 again where all processors are busy.
 """
 
+import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +19,28 @@ from secrets import randbits
 from typing import BinaryIO
 
 import obstore
+from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 DEFAULT_DATA = Path(__file__).parents[2] / "data"
 
 
+CHUNK_BYTES = 4 << 20
+# What a killed write leaves on a disk: a name that ends in # and digits (obstore's and ours).
+UNFINISHED = re.compile(r"#\d+$")
+
+
 class MissingObjectError(LookupError):
     """No object has this key."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object as a listing shows it; `modified` in seconds since 1970."""
+
+    key: str
+    num_bytes: int
+    modified: float
 
 
 class Store:
@@ -82,17 +100,41 @@ class Store:
         except MissingObjectError:
             return None
 
+    def sha256(self, key: str) -> str:
+        """The SHA-256 (hex) of the object's bytes, few of them in memory at a time.
+
+        Raises:
+            MissingObjectError: no object has this key.
+        """
+        try:
+            if self.root is not None:
+                with (self.root / key).open("rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest()
+            found = hashlib.sha256()
+            for chunk in obstore.get(self._objects, key).stream(min_chunk_size=CHUNK_BYTES):
+                found.update(chunk)
+            return found.hexdigest()
+        except FileNotFoundError:
+            raise MissingObjectError(f"{self.address(key)} is missing") from None
+
     def exists(self, key: str) -> bool:
         """Whether an object has this key."""
         return self.size(key) is not None
 
     def size(self, key: str) -> int | None:
         """The object's bytes, counted, or None if there is no such object."""
+        entry = self.entry(key)
+        return None if entry is None else entry.num_bytes
+
+    def entry(self, key: str) -> Entry | None:
+        """The object as a listing would show it, or None if there is no such object."""
         try:
             if self.root is not None:
                 # Once a blob: a tenth of a look through obstore, half of one by way of a Path.
-                return os.stat(f"{self.root}/{key}").st_size  # noqa: PTH116
-            return int(obstore.head(self._objects, key)["size"])
+                status = os.stat(f"{self.root}/{key}")  # noqa: PTH116
+                return Entry(key, status.st_size, status.st_mtime)
+            meta = obstore.head(self._objects, key)
+            return Entry(key, int(meta["size"]), meta["last_modified"].timestamp())
         except FileNotFoundError:
             return None
 
@@ -103,11 +145,40 @@ class Store:
             return
         obstore.put(self._objects, key, content)
 
+    def create(self, key: str, content: bytes) -> bool:
+        """Publish `content` unless an object has this key; of several at once one succeeds."""
+        try:
+            obstore.put(self._objects, key, content, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def freshen(self, key: str, content: bytes | Path) -> None:
+        """Make an object that holds `content` count as written now."""
+        if self.root is not None:
+            with suppress(FileNotFoundError):
+                os.utime(f"{self.root}/{key}")
+                return
+        self.write(key, content)
+
     def delete(self, key: str) -> None:
         """Remove the object, if there is one."""
         # A local store raises where a remote one says nothing.
         with suppress(FileNotFoundError):
             obstore.delete(self._objects, key)
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove these objects, those of them that there are; an object store takes many at once.
+
+        On a disk each is gone or whole; folders stay.
+        """
+        if self.root is None:
+            with suppress(FileNotFoundError):
+                obstore.delete(self._objects, keys)
+            return
+        for key in keys:
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self.root}/{key}")  # noqa: PTH108 - a Path costs as much again
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys below `prefix/`, in no particular order."""
@@ -121,6 +192,23 @@ class Store:
             for chunk in obstore.list(self._objects, prefix=prefix)
             for meta in chunk
         }
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """The objects below `prefix/`, in no particular order, few at a time in memory."""
+        for chunk in obstore.list(self._objects, prefix=prefix):
+            for meta in chunk:
+                yield Entry(meta["path"], int(meta["size"]), meta["last_modified"].timestamp())
+
+    def unfinished(self) -> Iterator[Entry]:
+        """What killed writes have left on a disk, and what is being written now."""
+        if self.root is None:
+            return
+        for folder, _, names in os.walk(self.root):
+            for name in filter(UNFINISHED.search, names):
+                key = os.path.relpath(f"{folder}/{name}", self.root)
+                entry = self.entry(key)
+                if entry is not None:
+                    yield entry
 
     def path(self, key: str) -> Path | None:
         """Where a store on a disk keeps the object, else None."""

@@ -14,20 +14,18 @@ step, so a reader sees the old version or the new one, whole.
 
 import hashlib
 import logging
-import os
 import shutil
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow as pa
 from pydantic import Field, JsonValue
 
 from wunderkammer.params import Params
+from wunderkammer.storage.lease import Holder
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.tables import from_parquet, to_parquet
 
@@ -82,31 +80,17 @@ class Record(Params):
     created_at: str
 
 
-class Attempt(Params):
+class Attempt(Holder):
     """A run of a stage that has started and not succeeded."""
 
     fingerprint: str
     started_at: str
-    host: str
-    pid: int
-    pid_started: float
     error: str | None = None
 
     @property
     def is_running(self) -> bool:
         """Whether its process lives (a process of another host is taken at its word)."""
-        if self.error is not None:
-            return False
-        if self.host != socket.gethostname():
-            return True
-        try:
-            process = psutil.Process(self.pid)
-            # A zombie has ended; only its parent has not looked yet.
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            return bool(abs(process.create_time() - self.pid_started) < 1.0)
-        except psutil.NoSuchProcess:
-            return False
+        return self.error is None and (not self.is_of_this_host or self.lives)
 
     @property
     def failure(self) -> str | None:
@@ -131,16 +115,21 @@ class Versions:
         """The version in force, or None if the stage was never built."""
         return self._record(f"{self.home(subject, stage)}/current.json")
 
+    def records(self, subject: str, stage: str) -> list[Record]:
+        """All finished versions, the newest first; the one in force is among them."""
+        keys = self.store.keys(f"{self.home(subject, stage)}/built")
+        found = [self.current(subject, stage), *map(self._record, keys)]
+        distinct = {r.version: r for r in found if r is not None}
+        return sorted(distinct.values(), key=lambda record: record.created_at, reverse=True)
+
     def built(self, subject: str, stage: str, fingerprint: str) -> Record | None:
         """The newest version that was built from exactly this, or None."""
         return self._record(f"{self.home(subject, stage)}/built/{fingerprint}.json")
 
     def with_content(self, subject: str, stage: str, data_version: str) -> Record | None:
         """The newest version that is recorded with this content, or None."""
-        keys = self.store.keys(f"{self.home(subject, stage)}/built")
-        records = [self.current(subject, stage), *map(self._record, keys)]
-        found = [r for r in records if r is not None and r.data_version == data_version]
-        return max(found, key=lambda record: record.created_at, default=None)
+        records = self.records(subject, stage)
+        return next((r for r in records if r.data_version == data_version), None)
 
     def commit(self, record: Record, draft: Draft, *, attempt: Attempt | None = None) -> Record:
         """Publish `draft`: its files, then `record` completed with them, then the pointer.
@@ -158,7 +147,7 @@ class Versions:
         if draft.manifest is not None:
             files[MANIFEST] = to_parquet(draft.manifest)
         digests = {name: _sha256(content) for name, content in sorted(files.items())}
-        version = _sha256(repr((record.fingerprint, draft.data_version, digests)).encode())[:16]
+        version = version_name(record.fingerprint, draft.data_version, digests)
         home = self.home(record.subject, record.stage)
         for name, content in files.items():
             self.store.write(f"{home}/versions/{version}/{name}", content)
@@ -201,14 +190,7 @@ class Versions:
 
     def begin(self, subject: str, stage: str, fingerprint: str) -> Attempt:
         """Note that this process starts to build; a SIGKILL leaves the note behind."""
-        process = psutil.Process()
-        attempt = Attempt(
-            fingerprint=fingerprint,
-            started_at=now(),
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            pid_started=process.create_time(),
-        )
+        attempt = Attempt(fingerprint=fingerprint, started_at=now(), **Holder.facts())
         self.store.write(f"{self.home(subject, stage)}/attempt.json", _json(attempt))
         return attempt
 
@@ -236,6 +218,15 @@ class Versions:
         self.store.delete(f"{home}/built/{record.fingerprint}.json")
         for key in [*self.store.keys(f"{home}/ledger"), *self.store.keys(f"{home}/checked")]:
             self.store.delete(key)
+        self._note_failure(record, fault)
+
+    def doubt(self, record: Record, fault: str) -> None:
+        """As `disown`, but what was made of single images and is whole is not made again."""
+        home = self.home(record.subject, record.stage)
+        self.store.delete(f"{home}/built/{record.fingerprint}.json")
+        self._note_failure(record, fault)
+
+    def _note_failure(self, record: Record, fault: str) -> None:
         attempt = self.begin(record.subject, record.stage, record.fingerprint)
         self.fail(record.subject, record.stage, attempt, fault)
 
@@ -247,6 +238,12 @@ class Versions:
     def _record(self, key: str) -> Record | None:
         content = self.store.find(key)
         return None if content is None else Record.model_validate_json(content)
+
+
+def version_name(fingerprint: str, data_version: str, digests: Mapping[str, str]) -> str:
+    """The name of a version: a digest of what it was built from and of its files' SHA-256."""
+    named = (fingerprint, data_version, dict(sorted(digests.items())))
+    return _sha256(repr(named).encode())[:16]
 
 
 def now() -> str:
