@@ -33,7 +33,7 @@ DETECTIONS = Stage(
     "detections", "1", sections=("detect",), upstreams=("raw_scrape", "trained_detector")
 )
 FILTERED_CROPS = Stage(
-    "filtered_crops", "3", sections=("filter",), upstreams=("raw_scrape", "detections")
+    "filtered_crops", "4", sections=("filter",), upstreams=("raw_scrape", "detections")
 )
 REVIEWED_CROPS = Stage(
     "reviewed_crops",

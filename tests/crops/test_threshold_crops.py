@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from wunderkammer.crops.params import ThresholdParams
 from wunderkammer.crops.threshold import place_specimen
 from wunderkammer.crops.windows import Boxes
+from wunderkammer.segment.params import METHOD_CODES
 
 
 @pytest.fixture
@@ -37,20 +38,37 @@ def test_the_specimen_is_framed_and_an_empty_plate_rejected(plates):
     assert rows["shell"]["measure/area_share"] == pytest.approx(0.118, abs=0.01)
 
 
-EDGES = st.tuples(st.integers(0, 90), st.integers(0, 90), st.integers(1, 40), st.integers(1, 40))
+EDGES = st.tuples(st.integers(5, 90), st.integers(9, 90), st.integers(1, 40), st.integers(1, 40))
+# Of a frame of 100 x 100 px: strips at the left and at the top.
+FIELD = {"x0": 5, "y0": 9, "x1": 100, "y1": 100}
+
+
+def window_of(box, *, method="contrast", **fields):
+    """The window of a specimen, as edges."""
+    size = np.array([100])
+    boxes = Boxes(*(np.array([float(edge)]) for edge in box), size, size)
+    measures = {f"field_{edge}": np.array([float(at)]) for edge, at in FIELD.items()}
+    measures["method"] = np.array([float(METHOD_CODES[method])])
+    params = ThresholdParams(kind="threshold", **fields)
+    found = place_specimen(boxes, np.zeros(1), measures, params=params)
+    return tuple(int(edge[0]) for edge in (found.x0, found.y0, found.x1, found.y1))
 
 
 @given(EDGES, st.integers(0, 12), st.sampled_from(["square", "squash"]))
-def test_a_window_holds_its_padded_specimen_as_far_as_the_picture_goes(edges, pad_px, fit):
+def test_a_window_holds_its_padded_specimen_and_nothing_of_the_strips(edges, pad_px, fit):
     x0, y0, width, height = edges
-    x1, y1 = min(x0 + width, 100), min(y0 + height, 100)
-    one = np.array([100])
-    boxes = Boxes(*(np.array([float(edge)]) for edge in (x0, y0, x1, y1)), one, one)
-    params = ThresholdParams(kind="threshold", pad_px=pad_px, pad=0.0, fit=fit)
-    window = place_specimen(boxes, np.zeros(1), params=params)
-    assert window.x0[0] <= max(x0 - pad_px, 0)
-    assert window.y0[0] <= max(y0 - pad_px, 0)
-    assert window.x1[0] >= min(x1 + pad_px, 100)
-    assert window.y1[0] >= min(y1 + pad_px, 100)
+    box = (x0, y0, min(x0 + width, 100), min(y0 + height, 100))
+    window = window_of(box, pad_px=pad_px, pad=0.0, fit=fit)
+    for low, high, first, last in ((0, 2, "x0", "x1"), (1, 3, "y0", "y1")):
+        assert FIELD[first] <= window[low] <= max(box[low] - pad_px, FIELD[first])
+        assert FIELD[last] >= window[high] >= min(box[high] + pad_px, FIELD[last])
     if fit == "square":
-        assert window.x1[0] - window.x0[0] == window.y1[0] - window.y0[0]
+        assert window[2] - window[0] == window[3] - window[1]
+
+
+def test_padding_gives_way_to_a_strip_that_a_specimen_touches():
+    assert window_of((10, 9, 90, 100), pad_px=8, pad=0.1) == (5, 9, 96, 100)
+
+
+def test_a_tile_is_shown_without_its_canvas():
+    assert window_of((20, 20, 60, 60), method="tile", pad_px=8, pad=0.1) == (20, 20, 60, 60)

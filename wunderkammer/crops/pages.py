@@ -1,5 +1,6 @@
 """Windows about the pages of scans."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -23,11 +24,14 @@ def page_finder(params: PageParams) -> Finder:
     return Finder("page", find, settings.digest, params.background)
 
 
-def place_page(boxes: Boxes, angle_deg: Floats, *, fit: str) -> Windows:
+def place_page(
+    boxes: Boxes, angle_deg: Floats, measures: Mapping[str, Floats], *, fit: str
+) -> Windows:
     """The window of each page.
 
     `pad` takes the square about the whole page, `crop` the square within it, `squash` the page.
     """
+    del measures  # All of a page is shown.
     width = np.round(boxes.x1 - boxes.x0).astype(np.int64)
     height = np.round(boxes.y1 - boxes.y0).astype(np.int64)
     if fit == "squash":

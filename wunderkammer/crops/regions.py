@@ -42,8 +42,8 @@ Row = dict[str, Any]
 Find = Callable[[Any], list[Region]]
 # So many of a recipe's digits tell it apart in a manifest.
 RECIPE_DIGITS = 12
-# From the boxes of regions to windows.
-Place = Callable[[Boxes, Floats], Windows]
+# From the boxes of regions, their angles and their measures to windows.
+Place = Callable[[Boxes, Floats, dict[str, Floats]], Windows]
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,12 @@ def region_candidates(
         np.asarray(pc.struct_field(flat, edge), np.float64) for edge in EDGES
     )
     boxes = Boxes(x0, y0, x1, y1, width[picture], height[picture])
+    measures = _measures(pc.struct_field(flat, "measures"))
     rows = candidates(
         picture,
         np.where(num_of[picture] > 1, rank + 1, 0),
-        place(boxes, angle_deg),
-        _measures(pc.struct_field(flat, "measures")),
+        place(boxes, angle_deg, measures),
+        measures,
         proposed_by=pa.repeat(f"{finder.kind}:{finder.recipe[:RECIPE_DIGITS]}", len(picture)),
         boxes=boxes,
     )

@@ -1,6 +1,6 @@
 """The square that is cut around a box: in px of the upright pictures, whole columns at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,10 @@ class Windows:
         """Windows of which all is shown, and nothing turned."""
         nothing = np.zeros(len(x0), np.int64)
         return cls(x0, y0, x1, y1, np.zeros(len(x0)), nothing, nothing)
+
+    def moved(self, *, x: Ints, y: Ints) -> "Windows":
+        """The same further right and further down, in px."""
+        return replace(self, x0=self.x0 + x, y0=self.y0 + y, x1=self.x1 + x, y1=self.y1 + y)
 
     @property
     def shorter_side(self) -> Ints:

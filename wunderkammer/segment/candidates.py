@@ -9,11 +9,9 @@ from wunderkammer.crops.region import Region
 from wunderkammer.segment.box import Box, Bytes, frame_of
 from wunderkammer.segment.components import Component
 from wunderkammer.segment.mask import spread
-from wunderkammer.segment.params import Prefer
+from wunderkammer.segment.params import METHOD_CODES, Prefer
 from wunderkammer.segment.settings import ThresholdSettings
 
-# The values of the measure `method`.
-METHOD_CODES = {"tile": 0, "contrast": 1, "otsu": 2, "yen": 3}
 # About a region, as a share of the field's shorter side: where its background is measured.
 RIM = 0.02
 

@@ -10,6 +10,8 @@ Method = Literal["contrast", "otsu", "yen"]
 Foreground = Literal["auto", "bright", "dark"]
 Prefer = Literal["largest", "squarest", "most_solid", "most_central", "most_contrast"]
 Tiles = Literal["whole", "inside", "ignore"]
+# The values of the measure `method`.
+METHOD_CODES = {"tile": 0, "contrast": 1, "otsu": 2, "yen": 3}
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -32,7 +34,7 @@ class ThresholdRegionParams(Params):
     Grey is blurred by `smooth` (sigma; at least 0.8 px), gaps and cracks are closed up to twice
     `close`, both shares of the picture's shorter side, 0 for neither; `fill_holes` fills what a
     region encloses. A crop shows `pad_px` and `pad` (a share of the box's longer side) around a
-    region.
+    region, as far as the strips leave room; a tile is shown without its canvas.
 
     The plain recipe of "Infinite Forams" is `methods: [yen, otsu]`, `foreground: bright`,
     `level_light: false`, `leave_out_annotations: false`, `tiles: ignore`, `smooth: 0`, `close: 0`,
