@@ -228,9 +228,10 @@ def measures(crop_HWC: Image8) -> dict[str, float]:
     }
 
 
-def _moments(values: npt.NDArray[Any]) -> tuple[float, float]:
-    values = values.astype(np.int64)
-    total, squares = int(values.sum()), int((values**2).sum())
+def _moments(values: Any) -> tuple[float, float]:
+    # Sums of whole numbers below 2^53 are exact in floating point; OpenCV's norm takes a root and
+    # squares it, hence the rounding.
+    total, squares = round(cv2.sumElems(values)[0]), round(cv2.norm(values, cv2.NORM_L2SQR))
     return total / values.size, (squares * values.size - total**2) / values.size**2
 
 
