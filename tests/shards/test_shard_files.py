@@ -14,6 +14,7 @@ from wunderkammer.shards.read import (
     load_images,
     open_shards,
     shard_keys,
+    stream_images,
 )
 from wunderkammer.shards.write import ShardImage, class_names, read_in_order, write_shards
 from wunderkammer.storage.blobs import Blobs
@@ -128,6 +129,14 @@ def rewrite(path, change):
     pq.write_table(table, path)
 
 
+def flip(path, marked):
+    """Change a bit of the first place where `marked` stands."""
+    content = bytearray(path.read_bytes())
+    content[content.index(marked)] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
@@ -136,6 +145,8 @@ def rewrite(path, change):
         (lambda path: path.unlink(), "is missing"),
         (lambda path: path.write_bytes(path.read_bytes()[:-9]), "is damaged"),
         (lambda path: path.write_bytes(b""), "is damaged"),
+        (lambda path: rewrite(path, lambda table: table), "is not the file that was published"),
+        (lambda path: flip(path, b"PNG"), "is not the file that was published"),
     ],
 )
 def test_a_spoilt_shard_fails_the_check_and_is_named(workshop, built, spoil, complaint):
@@ -145,6 +156,39 @@ def test_a_spoilt_shard_fails_the_check_and_is_named(workshop, built, spoil, com
     message = check_shard_counts(workshop.subject(), workshop.store)
     assert complaint in message
     assert path.name in message
+
+
+def test_the_record_has_the_hash_of_every_file(workshop, built):
+    assert sorted(built.digests) == list(built.files)
+    for path in workshop.shard_paths(built):
+        assert built.digests[path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_shards_of_a_record_without_hashes_are_still_compared_with_the_manifest(workshop, built):
+    old = built.model_copy(update={"digests": {}})
+    assert open_shards(workshop.store, old).num_images == 8
+    rewrite(workshop.shard_paths(built)[0], lambda table: table.slice(1))
+    with pytest.raises(ShardError, match="its manifest lists"):
+        open_shards(workshop.store, old)
+
+
+def test_a_page_that_has_changed_is_found_by_whoever_reads_it(workshop, built):
+    path, key = workshop.shard_paths(built)[0], shard_keys(built)[0]
+    flip(path, b"PNG")
+    with pytest.raises(ShardError, match=r"is damaged.*build deduped_shards again"):
+        load_images(workshop.store, [key], resolution_px=SIDE, channels=3)
+    with pytest.raises(ShardError, match=r"is damaged.*build deduped_shards again"):
+        list(stream_images(workshop.store, [key]))
+
+
+def test_pictures_stream_in_the_order_of_the_shards(workshop, some_crops):
+    workshop.put(some_crops(6, labels=("moth", "beetle")))
+    record = workshop.build(max_shard_mb=0.001).record
+    shards = open_shards(workshop.store, record)
+    streamed = list(stream_images(workshop.store, shards.keys))
+    assert tuple(image.sha256 for image in streamed) == shards.sha256s
+    assert tuple(image.label for image in streamed) == shards.labels
+    assert all(hashlib.sha256(image.content).hexdigest() == image.sha256 for image in streamed)
 
 
 def test_rows_that_no_shard_holds_fail_the_check(workshop, built):
