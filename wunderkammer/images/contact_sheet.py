@@ -1,6 +1,7 @@
 """Many small pictures with captions on one JPEG, for a person to look over."""
 
 import io
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
@@ -13,6 +14,7 @@ MAX_TILES = 48
 MAX_COLUMNS = 8
 TILE_PX = 128
 CAPTION_LINES = 2
+MIN_LETTERS = 2
 LINE_PX = 14
 GAP_PX = 8
 TITLE_PX = 30
@@ -87,12 +89,16 @@ def _fit(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px
     # Names of files may hold lone surrogates and control characters, which no font draws.
     text = text.encode(errors="replace").decode()
     text = "".join(letter if letter.isprintable() else "?" for letter in text)[:400]
-    kept = len(text)
-    shown = text
-    while kept > 2 and font.getlength(shown) > width_px:
-        kept -= 1
-        shown = text[: ceil(kept / 2)] + "…" + text[len(text) - kept // 2 :]
-    return shown
+    if len(text) <= MIN_LETTERS or font.getlength(text) <= width_px:
+        return text
+    # The more letters, the wider.
+    numbers = range(MIN_LETTERS, len(text))
+    place = bisect_right(numbers, width_px, key=lambda n: font.getlength(_shortened(text, n)))
+    return _shortened(text, numbers[max(place - 1, 0)])
+
+
+def _shortened(text: str, num_letters: int) -> str:
+    return text[: ceil(num_letters / 2)] + "…" + text[len(text) - num_letters // 2 :]
 
 
 def _encode_within(sheet: Image.Image, max_bytes: int) -> bytes:

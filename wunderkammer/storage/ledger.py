@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 class Ledger:
     """Rows by `key` (a string column of `schema`); a row never changes once written.
 
-    `blob_columns` are those with the SHA-256 of a row's blobs: a row of which a blob is gone (it was
-    deleted by hand, or lost in a power cut) does not count, so that it is made again.
+    `blob_columns` are those with the SHA-256 of a row's blobs: a row of which a blob is gone (it
+    was deleted by hand, or lost in a power cut) does not count, so that it is made again.
     """
 
     def __init__(
