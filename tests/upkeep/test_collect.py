@@ -2,13 +2,17 @@
 
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
+from recipes import subject
+from upkeep_kit import DAY_S, House
 
 import wunderkammer.storage.lease as lease_module
-from tests.upkeep.upkeep_kit import DAY_S, House
+from wunderkammer.build import build_stage
 from wunderkammer.mask.run import MASKS
+from wunderkammer.stages import FILTERED_CROPS
 from wunderkammer.storage.lease import Lease, LeaseError
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.store import Store
@@ -95,21 +99,36 @@ def test_a_subject_of_which_a_run_is_under_way_keeps_everything(house):
     house.readable()
 
 
-def test_what_a_killed_run_has_finished_is_there_when_it_goes_on(house):
+def begun(house, *, days, **changes):
+    """A run of the crops that began so many days from now."""
+    attempt = house.versions.begin("cat", "filtered_crops", "crops 1")
+    when = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    noted = Attempt(**{**attempt.model_dump(), "started_at": when, **changes})
+    house.store.write("subjects/cat/filtered_crops/attempt.json", noted.model_dump_json().encode())
+
+
+@pytest.mark.parametrize("changes", [{}, {"pid_started": 1.0}, {"error": "no space left"}])
+def test_what_an_unfinished_run_finds_in_its_ledger_stays_however_old(house, changes):
     pictures = house.scrape(["a", "b"])
-    house.crop(pictures, 1)
-    attempt = house.versions.begin("cat", "filtered_crops", "crops 2")
-    made = house.render({"a": pictures["a"]}, 2)
-    dead = replace_attempt(attempt, pid_started=1.0)
-    house.store.write("subjects/cat/filtered_crops/attempt.json", dead.model_dump_json().encode())
-    garbage = later(house.store)
-    assert "`wunderkammer refresh cat` has gone on" in " ".join(garbage.notes)
-    assert has(house, made["a"])
+    crops = house.render(pictures, 1)
+    house.crop(pictures, 2)
+    # All of these are older than the run.
+    begun(house, days=2.9, **changes)
+    stray = house.blobs.put(b"of nobody")
+    later(house.store)
+    assert not has(house, stray)
+    assert all(has(house, sha256) for sha256 in crops.values())
+    house.publish(pictures, house.render(pictures, 1), 1)
     house.readable()
 
 
-def replace_attempt(attempt, **changes):
-    return Attempt(**{**attempt.model_dump(), **changes})
+def test_blobs_that_a_killed_run_has_told_nobody_of_stay(house):
+    house.scrape(["a"])
+    stray = house.blobs.put(b"told in a journal only")
+    begun(house, days=0, pid_started=1.0)
+    garbage = later(house.store)
+    assert "`wunderkammer refresh cat` has gone on" in " ".join(garbage.notes)
+    assert has(house, stray)
 
 
 def test_what_a_needed_mask_was_made_from_stays(house):
@@ -129,22 +148,35 @@ def test_what_a_needed_mask_was_made_from_stays(house):
     house.readable()
 
 
-def test_a_training_that_was_given_up_goes_and_one_that_was_stopped_stays(house):
+def with_trainings(house):
     home = "subjects/cat/trained_checkpoint"
-    for run in ("kept", "given_up", "stopped"):
+    for run in ("finished", "other"):
         house.store.write(f"{home}/runs/{run}/checkpoints/000000000008-ab.safetensors", b"tensors")
         house.store.write(f"{home}/runs/{run}/checkpoints/000000000008.json", b"{}")
-    files = {"checkpoint.json": b'{"trajectory": "kept"}'}
+    files = {"checkpoint.json": b'{"trajectory": "finished"}'}
     house.commit("trained_checkpoint", "f", "d", None, {}, files)
-    if house.store.root is None:
-        house.store.write(f"{home}/runs/stopped/grids/000000000008.jpg", b"later")
-        attempt = house.versions.begin("cat", "trained_checkpoint", "g")
-        house.versions.fail("cat", "trained_checkpoint", attempt, "stopped by a signal")
-        assert "cat/trained_checkpoint/stopped" not in [x.name for x in later(house.store).lots]
-        house.versions.succeed("cat", "trained_checkpoint", "g")
-    removed = [lot.name for lot in later(house.store).lots]
-    assert "cat/trained_checkpoint/given_up" in removed or house.store.root is None
-    assert {key.split("/")[4] for key in house.store.keys(f"{home}/runs")} == {"kept"}
+    return f"{home}/runs"
+
+
+def runs(house, prefix):
+    return {key.split("/")[4] for key in house.store.keys(prefix)}
+
+
+def test_a_training_goes_that_was_given_up_for_another(house):
+    prefix = with_trainings(house)
+    assert [lot.name for lot in later(house.store).lots] == ["cat/trained_checkpoint/other"]
+    assert runs(house, prefix) == {"finished"}
+
+
+def test_a_training_that_was_stopped_stays_until_another_has_come_to_its_end(house):
+    prefix = with_trainings(house)
+    house.store.write(f"{prefix}/other/grids/000000000008.jpg", b"later than what is in force")
+    attempt = house.versions.begin("cat", "trained_checkpoint", "g")
+    house.versions.fail("cat", "trained_checkpoint", attempt, "stopped by a signal")
+    assert not later(house.store).lots
+    house.versions.succeed("cat", "trained_checkpoint", "g")
+    later(house.store)
+    assert runs(house, prefix) == {"finished"}
 
 
 def test_a_blob_that_is_written_again_while_garbage_goes_stays(house, monkeypatch):
@@ -248,3 +280,62 @@ def test_what_killed_writes_left_on_a_disk_goes(tmp_path):
 def test_wrong_settings_are_refused(house, changes, message):
     with pytest.raises(ValueError, match=message):
         find_garbage(house.store, **{"keep": 0, "grace_s": DAY_S, **changes})
+
+
+class Disturbed(Store):
+    """A store in which something else happens after so many reads and changes."""
+
+    left = -1
+    what = staticmethod(lambda: None)
+
+    def _count(self):
+        self.left -= 1
+        if self.left == 0:
+            self.what()
+
+    def find(self, key):
+        self._count()
+        return super().find(key)
+
+    def delete(self, key):
+        self._count()
+        super().delete(key)
+
+    def delete_all(self, keys):
+        for key in keys:
+            self.delete(key)
+
+
+@pytest.mark.parametrize("moment", range(1, 30, 2))
+def test_a_run_that_begins_while_garbage_goes_finds_all_that_it_names(
+    tmp_path, monkeypatch, moment
+):
+    """It wants what its ledger has, and nothing but the ledger and garbage: the worst case."""
+    monkeypatch.setattr(lease_module, "LOOK_S", 0.001)
+    house = House(Store(str(tmp_path)))
+    pictures = house.scrape(["a", "b"])
+    house.crop(pictures, 1)
+    house.crop(pictures, 2)
+    house.crop(pictures, 3)
+    recipe = subject("cat")
+
+    def crops_again(_):
+        return house.draft(pictures, house.render(pictures, 1), 1)
+
+    def build():
+        build_stage(FILTERED_CROPS, recipe, store=house.store, builder=crops_again)
+
+    run = threading.Thread(target=build)
+    store = Disturbed(str(tmp_path))
+    store.left = moment
+
+    def begin():
+        run.start()
+        time.sleep(0.01)
+
+    store.what = begin
+    later(store)
+    assert run.ident is not None
+    run.join()
+    assert house.versions.current("cat", "filtered_crops").data_version == "crops 1 ['a', 'b']"
+    house.readable()

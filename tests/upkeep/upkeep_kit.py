@@ -1,8 +1,6 @@
 """A small store as the stages leave one, without the stages."""
 
-import os
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -17,21 +15,12 @@ from wunderkammer.storage.versions import Draft, Record, Summary, Versions
 DAY_S = 86_400.0
 
 
-def ageless(store):
-    """Make all that a store on a disk holds three days older, but not its lease."""
-    then = time.time() - 3 * DAY_S
-    for folder, _, names in os.walk(store.root):
-        for name in names:
-            os.utime(f"{folder}/{name}", (then, then))
-
-
 @dataclass
 class House:
     """Builds of `raw_scrape` and `filtered_crops` of one subject."""
 
     store: Store
     subject: str = "cat"
-    sent: dict[str, str] = field(default_factory=dict)
 
     @property
     def blobs(self):
@@ -81,16 +70,20 @@ class House:
             ledger.append(pa.Table.from_pylist(rows, RENDERS))
         return crops
 
-    def publish(self, pictures, crops, size):
+    def draft(self, pictures, crops, size):
         rows = [
             {"id": name, "sha256": pictures[name], "crop_sha256": crops[name], "decision": KEPT}
             for name in crops
         ]
         manifest = conformed(pa.Table.from_pylist(rows), CROPS)
+        return Draft(f"crops {size} {sorted(crops)}", Summary(), manifest)
+
+    def publish(self, pictures, crops, size):
+        draft = self.draft(pictures, crops, size)
         raw = self.versions.current(self.subject, "raw_scrape")
         upstreams = {} if raw is None else {"raw_scrape": raw.data_version}
-        content = f"crops {size} {sorted(crops)}"
-        self.commit("filtered_crops", f"crops {size}", content, manifest, upstreams)
+        manifest = draft.manifest
+        self.commit("filtered_crops", f"crops {size}", draft.data_version, manifest, upstreams)
 
     def commit(self, stage, fingerprint, data_version, manifest, upstreams, files=()):
         number = len(self.versions.records(self.subject, stage))
