@@ -300,9 +300,10 @@ def labelled(store, labels):
     metadata = {"info": {"features": {"label": {"dtype": "string"}}}}
     table = pa.table({"label": pa.array(labels, pa.string())})
     table = table.replace_schema_metadata({"huggingface": json.dumps(metadata)})
-    for key in list(store.keys("subjects/quilt/deduped_shards/versions")):
-        if key.endswith(".parquet"):
-            store.write(key, to_parquet(table))
+    versions = Versions(store)
+    record = versions.current("quilt", "deduped_shards")
+    shards = {name: to_parquet(table) for name in record.files if name.endswith(".parquet")}
+    versions.commit(record, Draft(record.data_version, record.summary, files=shards))
 
 
 def test_a_conditional_training_knows_the_labels_by_name(plan, store):

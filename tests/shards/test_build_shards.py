@@ -77,6 +77,24 @@ def test_the_order_hangs_on_seed_and_content_and_not_on_the_rows_or_their_names(
     assert reseeded.data_version != first.data_version
 
 
+def test_shards_are_equal_however_the_work_was_spread(workshop, monkeypatch):
+    def scattered(fn, items, *, workers):
+        for item in sorted(items, reverse=True):
+            yield [(item, fn(item))]
+
+    def contents():
+        record = workshop.build(resolution_px=8, codec="jpeg", max_shard_mb=0.002).record
+        return [path.read_bytes() for path in workshop.shard_paths(record)]
+
+    workshop.put([workshop.crop(f"{k}", encoded(picture(k))) for k in range(6)])
+    first = contents()
+    for key in list(workshop.store.keys("subjects/moth/deduped_shards/ledger")):
+        workshop.store.delete(key)
+    monkeypatch.setattr(ledger_map, "guarded_map", scattered)
+    assert len(first) > 1
+    assert contents() == first
+
+
 def test_a_new_picture_leaves_the_others_in_their_order(workshop, some_crops):
     crops = some_crops(20)
     workshop.put(crops[:-1])

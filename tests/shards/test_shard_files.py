@@ -15,6 +15,7 @@ from wunderkammer.shards.read import (
     open_shards,
     shard_keys,
     stream_images,
+    verified_keys,
 )
 from wunderkammer.shards.write import ShardImage, class_names, read_in_order, write_shards
 from wunderkammer.storage.blobs import Blobs
@@ -170,6 +171,21 @@ def test_shards_of_a_record_without_hashes_are_still_compared_with_the_manifest(
     rewrite(workshop.shard_paths(built)[0], lambda table: table.slice(1))
     with pytest.raises(ShardError, match="its manifest lists"):
         open_shards(workshop.store, old)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "is not the file that was publ"),
+        (lambda path: rewrite(path, lambda table: table), "is not the file that was published"),
+    ],
+)
+def test_a_training_is_given_no_shards_but_the_published_ones(workshop, built, spoil, complaint):
+    assert verified_keys(workshop.store, built) == shard_keys(built)
+    spoil(workshop.shard_paths(built)[1])
+    with pytest.raises(ShardError, match=rf"{complaint}.*build deduped_shards again"):
+        verified_keys(workshop.store, built)
 
 
 def test_a_page_that_has_changed_is_found_by_whoever_reads_it(workshop, built):

@@ -21,7 +21,7 @@ from wunderkammer.gan.params import FileStart, PreviousStart, TrainParams
 from wunderkammer.gan.settings import total_images
 from wunderkammer.params import Params, digest
 from wunderkammer.shards.params import ShardParams
-from wunderkammer.shards.read import load_labels, shard_keys
+from wunderkammer.shards.read import load_labels, verified_keys
 from wunderkammer.stages import DEDUPED_SHARDS, TRAINED_CHECKPOINT
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.tables import to_parquet
@@ -95,10 +95,11 @@ def plan_training(inputs: StageInputs, *, device: str, scratch: Path) -> Trainin
     Raises:
         ValueError: the shards hold no images, or the weights to start from are not those that the
             recipe pins.
+        ShardError: a shard is missing, or not the one that was published.
         FileNotFoundError: there are no weights at `train.start.path`.
     """
     subject, shards = inputs.subject, inputs.upstreams[DEDUPED_SHARDS.name]
-    keys = shard_keys(shards)
+    keys = verified_keys(inputs.store, shards)
     if not keys:
         raise ValueError(
             f"{DEDUPED_SHARDS.name} of {subject.name!r} (version {shards.version}) has no image to "

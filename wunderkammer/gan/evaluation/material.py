@@ -11,7 +11,7 @@ from wunderkammer.gan.evaluation.pictures import Indices, Pictures
 from wunderkammer.gan.holdout import split
 from wunderkammer.gan.params import TrainParams
 from wunderkammer.shards.params import ShardParams
-from wunderkammer.shards.read import load_images, load_labels, load_sha256s, shard_keys
+from wunderkammer.shards.read import load_images, load_labels, load_sha256s, verified_keys
 from wunderkammer.stages import DEDUPED_SHARDS, TRAINED_CHECKPOINT
 
 _TRAIN: TypeAdapter[TrainParams] = TypeAdapter(TrainParams)
@@ -65,7 +65,7 @@ def read_material(inputs: StageInputs, *, labels: tuple[str, ...]) -> Material:
     # Of the versions as they are: the recipe may have been edited since they were built.
     made = ShardParams.model_validate(shards.sections["shard"])
     train = _TRAIN.validate_json(json.dumps(checkpoint.sections["train"]))
-    keys = shard_keys(shards)
+    keys = verified_keys(inputs.store, shards)
     images_NCHW = load_images(
         inputs.store, keys, resolution_px=made.resolution_px, channels=made.channels
     )
