@@ -13,6 +13,7 @@ from pipelines.partitions import SUBJECTS
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.build import Builder, Built, build_stage
+from wunderkammer.review.journal import has_decisions
 from wunderkammer.stages import Stage, chain
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import MANIFEST, Record, Versions
@@ -66,10 +67,10 @@ def materialize_stage(
     Of a stage that the recipe does not ask for there is nothing, whatever it would read.
     """
     subject = subject_files.load()[context.partition_key]
-    if stage not in chain(subject.spec):
+    store = warehouse.open()
+    if stage not in chain(subject.spec, has_decisions=has_decisions(store, subject.name)):
         context.log.info("the recipe of %s asks for no %s", subject.name, stage.name)
         return dg.MaterializeResult(data_version=dg.DataVersion(ABSENT))
-    store = warehouse.open()
     built = build_stage(stage, subject, store=store, builder=builder, force=force)
     if built.was_fresh:
         context.log.info("%s of %s is up to date, nothing was run", stage.name, subject.name)

@@ -12,7 +12,7 @@ from pipelines.partitions import SUBJECTS
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
 from wunderkammer.externals import DECISIONS, EXTERNALS, RETRAINING, external_version
-from wunderkammer.review.journal import decisions_version
+from wunderkammer.review.journal import decisions_version, has_decisions
 from wunderkammer.stages import STAGES, chain
 from wunderkammer.storage.store import Store
 from wunderkammer.subject import SECTIONS, Subject, SubjectFolder
@@ -79,14 +79,14 @@ def absences(
             )
 
 
-def absent_stages(subjects: Mapping[str, Subject]) -> list[Absence]:
+def absent_stages(subjects: Mapping[str, Subject], store: Store) -> list[Absence]:
     """The stages that are in the graph and not in the chain of a subject."""
     return [
         (name, stage.name)
         for name, subject in sorted(subjects.items())
         if subject.spec.automatic
         for stage in STAGES
-        if stage not in chain(subject.spec)
+        if stage not in chain(subject.spec, has_decisions=has_decisions(store, name))
     ]
 
 
@@ -113,10 +113,11 @@ def sync_subjects(instance: dg.DagsterInstance, folder: SubjectFolder) -> None:
         instance.add_dynamic_partitions(str(SUBJECTS.name), added)
     for name in dropped:
         instance.delete_dynamic_partition(str(SUBJECTS.name), name)
-    present = digests_of(folder.subjects, Warehouse().open())
+    store = Warehouse().open()
+    present = digests_of(folder.subjects, store)
     for event in observations(_observed(instance, folder), present):
         instance.report_runless_asset_event(event)
-    absent = absent_stages(folder.subjects)
+    absent = absent_stages(folder.subjects, store)
     for absence in absences(_noted(instance, absent), absent):
         instance.report_runless_asset_event(absence)
 
@@ -164,8 +165,9 @@ def subject_files_sensor(
     known = set(context.instance.get_dynamic_partitions(str(SUBJECTS.name)))
     added, dropped = partition_changes(folder, known)
     seen: Digests = cursor.get("digests", {})
-    present = _with_unseen(seen, digests_of(folder.subjects, warehouse.open()))
-    absent = absent_stages(folder.subjects)
+    store = warehouse.open()
+    present = _with_unseen(seen, digests_of(folder.subjects, store))
+    absent = absent_stages(folder.subjects, store)
     told = [tuple(pair) for pair in cursor.get("absent", [])]
     told += _noted(context.instance, [pair for pair in absent if pair not in told])
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []

@@ -31,6 +31,22 @@ def test_each_training_picture_names_what_proposed_it_and_who_approved_it(scene)
     assert {row["id"]: row["reviewer"] for row in training}[reviewed[accepted]["id"]] == "ann"
 
 
+def test_what_was_rejected_stays_out_though_no_gate_asks_for_a_review(scene):
+    scene.put()
+    before = scene.rows(scene.build(FILTERED_CROPS))
+    scene.build(DEDUPED_SHARDS)
+    assert "reviewed_crops" not in scene.states()
+    ann = scene.session("ann")
+    scene.decide(ann, 1, "reject")
+    states = scene.states()
+    assert states["reviewed_crops"].state == "missing"
+    assert states["deduped_shards"].state == "stale"
+    scene.build(REVIEWED_CROPS)
+    training = scene.rows(scene.build(DEDUPED_SHARDS))
+    assert [row["id"] for row in training] == [before[place]["id"] for place in (0, 2, 3)]
+    assert scene.states()["deduped_shards"].state == "fresh"
+
+
 def test_the_same_crop_by_other_weights_is_told_in_the_shards_and_trains_nothing_anew(scene):
     scene.put()
     scene.build(FILTERED_CROPS)

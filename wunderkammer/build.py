@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from wunderkammer.externals import external_version
+from wunderkammer.review.journal import has_decisions
 from wunderkammer.stages import Stage, fingerprint, upstreams_of
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.lease import wait_for_removal
@@ -98,7 +99,8 @@ def stage_inputs(stage: Stage, subject: Subject, *, store: Store) -> StageInputs
     """
     versions = Versions(store)
     upstreams: dict[str, Record] = {}
-    for name in upstreams_of(stage, subject.spec):
+    is_decided = has_decisions(store, subject.name)
+    for name in upstreams_of(stage, subject.spec, has_decisions=is_decided):
         record = versions.current(subject.name, name)
         if record is None:
             raise MissingUpstreamError(

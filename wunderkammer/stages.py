@@ -73,25 +73,26 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
-def chain(spec: SubjectSpec) -> tuple[Stage, ...]:
+def chain(spec: SubjectSpec, *, has_decisions: bool) -> tuple[Stage, ...]:
     """The stages of one subject in the order of their running.
 
     Without a detector there are no `detections`, without labels to train one no
-    `trained_detector`, without a gate no `reviewed_crops`.
+    `trained_detector`. Without a gate there are no `reviewed_crops`, unless persons have decided
+    about its crops all the same: what they have rejected stays out.
     """
     absent = set()
     if spec.detector.kind == "none":
         absent.add(TRAINED_DETECTOR)
     if spec.detect.kind == "none":
         absent.add(DETECTIONS)
-    if spec.review.gate == "none":
+    if spec.review.gate == "none" and not has_decisions:
         absent.add(REVIEWED_CROPS)
     return tuple(stage for stage in STAGES if stage not in absent)
 
 
-def upstreams_of(stage: Stage, spec: SubjectSpec) -> tuple[str, ...]:
+def upstreams_of(stage: Stage, spec: SubjectSpec, *, has_decisions: bool) -> tuple[str, ...]:
     """The names of the stages of this subject's chain that `stage` reads."""
-    present = {other.name for other in chain(spec)}
+    present = {other.name for other in chain(spec, has_decisions=has_decisions)}
     if stage == DEDUPED_SHARDS and REVIEWED_CROPS.name in present:
         present.remove(FILTERED_CROPS.name)
     if stage == DETECTIONS and not spec.detects_with_own:
@@ -99,16 +100,16 @@ def upstreams_of(stage: Stage, spec: SubjectSpec) -> tuple[str, ...]:
     return tuple(name for name in stage.upstreams if name in present)
 
 
-def fingerprint(stage: Stage, spec: SubjectSpec, upstream_versions: Mapping[str, str]) -> str:
-    """What `stage` would build: equal fingerprints mean equal output (64 hex digits)."""
+def fingerprint(stage: Stage, spec: SubjectSpec, read_versions: Mapping[str, str]) -> str:
+    """What `stage` would build from the versions of all that it reads, by name.
+
+    Equal fingerprints (64 hex digits) mean equal output.
+    """
     return digest(
         {
             "stage": stage.name,
             "code_version": stage.code_version,
             "sections": {name: spec.section_digest(name) for name in stage.sections},
-            "upstreams": {
-                name: upstream_versions[name]
-                for name in (*upstreams_of(stage, spec), *stage.externals)
-            },
+            "upstreams": dict(read_versions),
         }
     )

@@ -4,11 +4,12 @@ Everything is read from the store and the recipe, so the whole stale chain shows
 is stale if its own inputs changed, or if a step that it reads is not fresh.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from wunderkammer.externals import external_version
+from wunderkammer.review.journal import has_decisions
 from wunderkammer.stages import Stage, chain, upstreams_of
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Attempt, Record, Versions
@@ -31,12 +32,14 @@ def assess(subject: Subject, versions: Versions) -> list[StepState]:
     """The state of every step of the subject, in the order of their running."""
     states: dict[str, StepState] = {}
     records: dict[str, Record | None] = {}
-    for stage in chain(subject.spec):
+    is_decided = has_decisions(versions.store, subject.name)
+    for stage in chain(subject.spec, has_decisions=is_decided):
         records[stage.name] = versions.current(subject.name, stage.name)
         attempt = versions.attempt(subject.name, stage.name)
         failure = attempt.failure if attempt else None
         record = records[stage.name]
-        causes = _causes(stage, subject, versions.store, records, states)
+        upstreams = upstreams_of(stage, subject.spec, has_decisions=is_decided)
+        causes = _causes(stage, upstreams, subject, versions.store, records, states)
         is_past = not causes and attempt and record and _is_past(attempt, record)
         state: State = "fresh"
         if failure is not None and not is_past:
@@ -67,6 +70,7 @@ def _is_past(attempt: Attempt, record: Record) -> bool:
 
 def _causes(
     stage: Stage,
+    upstreams: Sequence[str],
     subject: Subject,
     store: Store,
     records: Mapping[str, Record | None],
@@ -81,7 +85,6 @@ def _causes(
         causes.append(f"code version {record.code_version} → {stage.code_version}")
     for name in stage.sections:
         causes += _changes(record.sections.get(name, {}), spec.section(name).canonical(), name)
-    upstreams = upstreams_of(stage, spec)
     for name in stage.externals:
         if record.upstreams.get(name) != external_version(store, subject, name):
             causes.append(f"new {name}")

@@ -31,6 +31,11 @@ def decisions_prefix(subject: str) -> str:
     return f"subjects/{subject}/decisions"
 
 
+def has_decisions(store: Store, subject: str) -> bool:
+    """Whether anything was ever decided of a subject, taken back since or not."""
+    return any(True for _ in store.keys(decisions_prefix(subject)))
+
+
 def decisions_version(store: Store, subject: str, *, quiet_s: float = 0.0) -> str | None:
     """A digest that changes whenever a decision is added; it costs one listing, and reads nothing.
 

@@ -14,10 +14,10 @@ class ReviewParams(Params):
     """What a person has to approve before a model learns from it, on the page of
     `wunderkammer review`.
 
-    `gate` "none" asks for nothing and holds nothing back; "sample" asks for a decision on
-    `sample_size` crops drawn with `seed`, of which the share `min_accept_rate` must be accepted,
-    and holds back what was rejected; with "all" only accepted crops go on. A crop that was
-    corrected goes on as corrected. A decision holds for the same crop, and for any crop of the same
+    `gate` "none" asks for nothing; "sample" asks for a decision on `sample_size` crops drawn with
+    `seed`, of which the share `min_accept_rate` must be accepted; with "all" only accepted crops go
+    on. Whatever the gate, a crop that was rejected stays out, and one that was corrected goes on as
+    corrected. A decision holds for the same crop, and for any crop of the same
     picture if the two windows' intersection over union is at least `min_same_iou`. `reasons` are
     those that the keys 1 to 9 reject with.
     """

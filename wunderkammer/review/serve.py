@@ -44,7 +44,7 @@ def serve_review(session: Session, store: Store, *, port: int, say: Callable[[st
         say(f"{session.subject}: {len(deck.crops)} crops, {num_decided} of them decided")
         say(f"Review them at http://{HOST}:{listener.getsockname()[1]}/{token}/")
         if session.params.gate == "none":
-            say("review.gate is none: decisions are kept, and hold nothing back until it is set.")
+            say("review.gate is none: nothing waits for a decision; what you reject stays out.")
         say("Ctrl-C ends it; every decision that the page shows is kept already.")
         # uvicorn hands the signal on when it has stopped.
         with suppress(KeyboardInterrupt):
