@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from wunderkammer.crops.render import RenderSettings, encode
 from wunderkammer.gan.holdout import split
-from wunderkammer.images.pyramid import area_shrunk
+from wunderkammer.images.pyramid import area_pyramid, area_shrunk
 from wunderkammer.shards.params import ShardParams
 from wunderkammer.shards.prepare import WHITE
 from wunderkammer.shards.read import ShardSet, decode_image, open_shards, stream_images
@@ -147,7 +147,16 @@ class Collection:
         image_HWC = decode_image(
             picture.content, what=what, side_px=self.made.resolution_px, channels=self.channels
         )
-        return area_shrunk(image_HWC.transpose(2, 0, 1), side_px=self.resolution_px)
+        image_CHW = np.ascontiguousarray(image_HWC.transpose(2, 0, 1))
+        return area_shrunk(image_CHW, side_px=self.resolution_px)
+
+    def pyramid(self, picture: Picture) -> list[npt.NDArray[np.uint8]]:
+        """The picture at every side from that asked for down to 4 px, uint8 [C, H, W] each.
+
+        Raises:
+            ShardError: it can't be decoded.
+        """
+        return list(area_pyramid(self.pixels(picture), smallest_px=SMALLEST_PX))
 
     def file(self, picture: Picture) -> bytes:
         """The picture's file as it is in the shards; at a smaller side, encoded as those are."""

@@ -14,11 +14,12 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from wunderkammer.export.collection import SMALLEST_PX, Collection, Picture, ahead
-from wunderkammer.images.pyramid import area_pyramid
+from wunderkammer.export.collection import Collection, Picture, ahead
 
 # A call of h5py costs as much as copying some 100 kB.
 BATCH_BYTES = 8_000_000
+
+Pyramid = list[npt.NDArray[np.uint8]]
 
 
 def write_hdf5(collection: Collection, pictures: Iterable[Picture], *, folder: Path) -> None:
@@ -31,10 +32,10 @@ def write_hdf5(collection: Collection, pictures: Iterable[Picture], *, folder: P
             shape = (num, channels, side, side)
             file.create_dataset(f"data_{side}", shape, np.uint8, track_times=False)
         first = 0
-        for images in _batches(ahead(collection.pixels, pictures), batch_size):
-            rows = slice(first, first + len(images))
-            for level_NCHW in area_pyramid(np.stack(images), smallest_px=SMALLEST_PX):
-                file[f"data_{level_NCHW.shape[-1]}"][rows] = level_NCHW
+        for batch in _batches(ahead(collection.pyramid, pictures), batch_size):
+            rows = slice(first, first + len(batch))
+            for level in zip(*batch, strict=True):
+                file[f"data_{level[0].shape[-1]}"][rows] = np.stack(level)
             first = rows.stop
 
 
@@ -50,8 +51,6 @@ def _write_labels(collection: Collection, file: h5py.File) -> None:
         file.create_dataset("label", data=numbers, track_times=False)
 
 
-def _batches(
-    made: Iterator[tuple[Picture, npt.NDArray[np.uint8]]], size: int
-) -> Iterator[list[npt.NDArray[np.uint8]]]:
-    while batch := [image_CHW for _, image_CHW in islice(made, size)]:
+def _batches(made: Iterator[tuple[Picture, Pyramid]], size: int) -> Iterator[list[Pyramid]]:
+    while batch := [pyramid for _, pyramid in islice(made, size)]:
         yield batch

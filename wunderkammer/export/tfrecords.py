@@ -22,8 +22,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from wunderkammer.export.collection import SMALLEST_PX, Collection, Picture, ahead
-from wunderkammer.images.pyramid import area_pyramid
+from wunderkammer.export.collection import Collection, Picture, ahead
 
 BYTES_LIST = 1
 INT64_LIST = 3
@@ -35,13 +34,13 @@ def write_tfrecords(collection: Collection, pictures: Iterable[Picture], *, fold
     prefix = folder / collection.subject
 
     def records(picture: Picture) -> list[bytes]:
-        levels = area_pyramid(collection.pixels(picture), smallest_px=SMALLEST_PX)
+        levels = collection.pyramid(picture)
         return [record(example(level, label=picture.number)) for level in levels]
 
     with ExitStack() as stack:
         files = [
-            stack.enter_context(Path(f"{prefix}-r{exponent:02d}.tfrecords").open("wb"))
-            for exponent in range(collection.resolution_px.bit_length() - 1, 1, -1)
+            stack.enter_context(Path(f"{prefix}-r{side.bit_length() - 1:02d}.tfrecords").open("wb"))
+            for side in reversed(collection.sides_px)
         ]
         for _, made in ahead(records, pictures):
             for file, content in zip(files, made, strict=True):
