@@ -43,6 +43,17 @@ def test_the_search_finds_what_brute_force_finds(hashes: np.ndarray, max_distanc
     assert searched(hashes, max_distance) == brute_force(hashes, max_distance)
 
 
+@given(hashes=crowded_hashes(), max_distance=st.integers(0, 16), data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_pairs_among_the_known_are_left_out_and_no_others(
+    hashes: np.ndarray, max_distance: int, data: st.DataObject
+) -> None:
+    num_known = data.draw(st.integers(0, len(hashes)))
+    pairs = pairs_within(hashes, max_distance=max_distance, num_known=num_known)
+    found = [(i, j, d) for (i, j), d in zip(pairs.indices, pairs.distances, strict=True)]
+    assert found == [f for f in brute_force(hashes, max_distance) if f[1] >= num_known]
+
+
 @pytest.mark.parametrize("max_distance", range(17))
 def test_no_spread_of_the_differing_bits_over_the_chunks_is_missed(max_distance: int) -> None:
     spreads = [
@@ -100,6 +111,8 @@ def test_wrong_input_is_refused_with_what_is_allowed() -> None:
         pairs_within(np.zeros(3, np.int64), max_distance=1)
     with pytest.raises(ValueError, match="max_distance=65 is not allowed: 0 to 64"):
         pairs_within(np.zeros(3, np.uint64), max_distance=65)
+    with pytest.raises(ValueError, match="num_known=4 is not allowed: 0 to 3"):
+        pairs_within(np.zeros(3, np.uint64), max_distance=6, num_known=4)
 
 
 def test_the_search_works_where_nothing_can_be_cached() -> None:

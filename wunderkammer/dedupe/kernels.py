@@ -1,4 +1,4 @@
-"""The two loops of the duplicate search that numba compiles, on first use and once a machine.
+"""The loops of the duplicate search that numba compiles, on first use and once a machine.
 
 Importing this module neither imports numba nor compiles.
 """
@@ -17,27 +17,62 @@ from wunderkammer.compiled import compiled
 class Kernels:
     """The compiled functions; their arguments are described where they are defined, below."""
 
+    sort_by_bucket: Callable[..., Any]
     compare_buckets: Callable[..., Any]
+    compare_new: Callable[..., Any]
     drop_neighbours: Callable[..., Any]
 
 
 @cache
 def kernels() -> Kernels:
-    """Compile both, or load them from numba's cache where one can be kept."""
-    buckets = "i8(u8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8, i8[:, ::1])"
+    """Compile them, or load them from numba's cache where one can be kept."""
+    sorting = "void(u8[::1], i8, u8[::1], i4[::1], i8[::1])"
+    buckets = "i8(u8[::1], i4[::1], i8[::1], i8[::1], i8, i8[:, ::1])"
+    new = "i8(u8[::1], i4[::1], i8[::1], u8[::1], i4[::1], i8, i8[::1], i8, i8[:, ::1])"
     neighbours = "i8[::1](i8[:, ::1], i8)"
-    return Kernels(compiled(_compare_buckets, buckets), compiled(_drop_neighbours, neighbours))
+    return Kernels(
+        compiled(_sort_by_bucket, sorting),
+        compiled(_compare_buckets, buckets),
+        compiled(_compare_new, new),
+        compiled(_drop_neighbours, neighbours),
+    )
 
 
-def _compare_buckets(hashes, ids, starts, filled, masks, max_distance, pairs):  # type: ignore[no-untyped-def]
+def _sort_by_bucket(hashes, shift, sorted_hashes, ids, starts):  # type: ignore[no-untyped-def]
+    """Lay hashes and their ids out bucket by bucket: the 16 bits from bit `shift`, by counting.
+
+    `starts` [65,537] takes where each bucket starts.
+    """
+    starts[:] = 0
+    for i in range(len(hashes)):
+        starts[(hashes[i] >> np.uint64(shift)) & np.uint64(0xFFFF)] += 1
+    total = 0
+    for bucket in range(len(starts)):
+        size = starts[bucket]
+        starts[bucket] = total
+        total += size
+    for i in range(len(hashes)):
+        bucket = (hashes[i] >> np.uint64(shift)) & np.uint64(0xFFFF)
+        sorted_hashes[starts[bucket]] = hashes[i]
+        ids[starts[bucket]] = i
+        starts[bucket] += 1
+    # Each bucket has been filled up to where the next one starts.
+    for bucket in range(len(starts) - 1, 0, -1):
+        starts[bucket] = starts[bucket - 1]
+    starts[0] = 0
+
+
+def _compare_buckets(hashes, ids, starts, masks, max_distance, pairs):  # type: ignore[no-untyped-def]
     """How many hashes in near buckets differ in at most `max_distance` bits.
 
-    `hashes` and `ids` lie bucket by bucket: bucket b is `starts[b]` to `starts[b + 1]`, `filled`
-    are the buckets that hold something, and bucket b is compared with bucket b ^ mask. `pairs`
-    [P, 2] takes the ids, as many as fit: an array that grows would slow the inner loop tenfold.
+    `hashes` and `ids` lie bucket by bucket: bucket b is `starts[b]` to `starts[b + 1]`, and is
+    compared with bucket b ^ mask. `pairs` [P, 2] takes the ids, as many as fit: an array that
+    grows would slow the inner loop tenfold.
     """
     num_pairs = 0
-    for bucket in filled:
+    for bucket in range(len(starts) - 1):
+        if starts[bucket] == starts[bucket + 1]:
+            continue
         for mask in masks:
             other = bucket ^ mask
             if other < bucket:
@@ -57,6 +92,31 @@ def _compare_buckets(hashes, ids, starts, filled, masks, max_distance, pairs):  
                             pairs[num_pairs, 0] = min(ids[a], ids[b])
                             pairs[num_pairs, 1] = max(ids[a], ids[b])
                         num_pairs += 1
+    return num_pairs
+
+
+def _compare_new(hashes, ids, starts, asked, asked_ids, shift, masks, max_distance, pairs):  # type: ignore[no-untyped-def]
+    """As `_compare_buckets`, but each pair has one of `asked`, which lie bucket by bucket too.
+
+    Mask by mask, so that one near bucket after the other is read in nearly their order.
+    """
+    num_pairs = 0
+    for mask in masks:
+        for a in range(len(asked)):
+            bucket = np.int64((asked[a] >> np.uint64(shift)) & np.uint64(0xFFFF)) ^ mask
+            for b in range(starts[bucket], starts[bucket + 1]):
+                x = hashes[b] ^ asked[a]
+                x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+                twos = (x >> np.uint64(2)) & np.uint64(0x3333333333333333)
+                x = (x & np.uint64(0x3333333333333333)) + twos
+                x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+                x = (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+                # Of two new ones the later finds the earlier.
+                if np.int64(x) <= max_distance and ids[b] < asked_ids[a]:
+                    if num_pairs < len(pairs):
+                        pairs[num_pairs, 0] = ids[b]
+                        pairs[num_pairs, 1] = asked_ids[a]
+                    num_pairs += 1
     return num_pairs
 
 

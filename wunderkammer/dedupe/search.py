@@ -18,6 +18,9 @@ NUM_CHUNKS = 4
 CHUNK_BITS = 16
 NUM_BUCKETS = 1 << CHUNK_BITS
 MAX_DISTANCE = 64
+MAX_HASHES = 2**31 - 1
+
+Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -28,24 +31,23 @@ class Pairs:
     distances: npt.NDArray[np.uint8]
 
 
-def pairs_within(hashes: np.ndarray, *, max_distance: int) -> Pairs:
+def pairs_within(hashes: Hashes, *, max_distance: int, num_known: int = 0) -> Pairs:
     """All pairs of `hashes` (uint64 [N]) that differ in at most `max_distance` bits; none missed.
 
     The answer may be long: a hash that occurs m times makes m * (m - 1) / 2 pairs with itself.
 
+    Args:
+        max_distance: in bits.
+        num_known: pairs among so many of the first hashes are left out, and cost nothing.
+
     Raises:
-        ValueError: wrong type or shape, or a distance outside 0 to 64.
+        ValueError: wrong type or shape, or a number out of range.
     """
-    if hashes.dtype != np.uint64 or hashes.ndim != 1:
-        raise ValueError(
-            f"hashes are {hashes.dtype} of shape {hashes.shape}; allowed: uint64 in one dimension"
-        )
-    if not 0 <= max_distance <= MAX_DISTANCE:
-        raise ValueError(f"max_distance={max_distance} is not allowed: 0 to {MAX_DISTANCE}")
+    _check(hashes, max_distance, num_known)
     quotient, rest = divmod(max_distance, NUM_CHUNKS)
     limits = [quotient if chunk <= rest else quotient - 1 for chunk in range(NUM_CHUNKS)]
     found = [
-        _new_pairs(hashes, chunk=chunk, limits=limits, max_distance=max_distance)
+        _new_pairs(hashes, chunk, limits, max_distance=max_distance, num_known=num_known)
         for chunk in range(NUM_CHUNKS)
         if limits[chunk] >= 0
     ]
@@ -54,25 +56,26 @@ def pairs_within(hashes: np.ndarray, *, max_distance: int) -> Pairs:
     return Pairs(indices_P2, np.bitwise_count(_differences(hashes, indices_P2)))
 
 
+def _check(hashes: Hashes, max_distance: int, num_known: int) -> None:
+    if hashes.dtype != np.uint64 or hashes.ndim != 1:
+        raise ValueError(
+            f"hashes are {hashes.dtype} of shape {hashes.shape}; allowed: uint64 in one dimension"
+        )
+    if len(hashes) > MAX_HASHES:
+        raise ValueError(f"{len(hashes)} hashes are too many for one search: at most {MAX_HASHES}")
+    if not 0 <= max_distance <= MAX_DISTANCE:
+        raise ValueError(f"max_distance={max_distance} is not allowed: 0 to {MAX_DISTANCE}")
+    if not 0 <= num_known <= len(hashes):
+        raise ValueError(f"num_known={num_known} is not allowed: 0 to {len(hashes)}")
+
+
 def _new_pairs(
-    hashes: npt.NDArray[np.uint64], *, chunk: int, limits: list[int], max_distance: int
+    hashes: Hashes, chunk: int, limits: list[int], *, max_distance: int, num_known: int
 ) -> npt.NDArray[np.int64]:
     """The pairs that this chunk can find and none before it."""
-    buckets = _chunk(hashes, chunk)
-    order = np.argsort(buckets, kind="stable")
-    sizes = np.bincount(buckets, minlength=NUM_BUCKETS)
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    values = np.arange(NUM_BUCKETS)
-    masks = values[np.bitwise_count(values) <= limits[chunk]]
-    compare = partial(
-        kernels().compare_buckets, hashes[order], order, starts, np.flatnonzero(sizes), masks
+    indices_P2 = _pairs_of_chunk(
+        hashes, chunk, limits[chunk], max_distance=max_distance, num_known=num_known
     )
-    indices_P2 = np.empty((len(hashes) + 1024, 2), np.int64)
-    num_pairs = compare(max_distance, indices_P2)
-    if num_pairs > len(indices_P2):
-        indices_P2 = np.empty((num_pairs, 2), np.int64)
-        compare(max_distance, indices_P2)
-    indices_P2 = indices_P2[:num_pairs]
     differences = _differences(hashes, indices_P2)
     is_new = np.ones(len(indices_P2), bool)
     for earlier in range(chunk):
@@ -80,12 +83,41 @@ def _new_pairs(
     return indices_P2[is_new]
 
 
-def _differences(
-    hashes: npt.NDArray[np.uint64], indices_P2: npt.NDArray[np.int64]
-) -> npt.NDArray[np.uint64]:
+def _pairs_of_chunk(
+    hashes: Hashes, chunk: int, limit: int, *, max_distance: int, num_known: int
+) -> npt.NDArray[np.int64]:
+    """The pairs whose bits differ in at most `limit` in this chunk."""
+    shift = CHUNK_BITS * chunk
+    by_bucket, ids, starts = _sorted(hashes, shift)
+    buckets = np.arange(NUM_BUCKETS)
+    masks = buckets[np.bitwise_count(buckets) <= limit]
+    compare = partial(kernels().compare_buckets, by_bucket, ids, starts)
+    if num_known:
+        new, new_ids, _ = _sorted(hashes[num_known:], shift)
+        new_ids += num_known
+        compare = partial(kernels().compare_new, by_bucket, ids, starts, new, new_ids, shift)
+    indices_P2 = np.empty((len(hashes) - num_known + 1024, 2), np.int64)
+    num_pairs = compare(masks, max_distance, indices_P2)
+    if num_pairs > len(indices_P2):
+        indices_P2 = np.empty((num_pairs, 2), np.int64)
+        compare(masks, max_distance, indices_P2)
+    return indices_P2[:num_pairs]
+
+
+def _sorted(
+    hashes: Hashes, shift: int
+) -> tuple[Hashes, npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """The hashes bucket by bucket, where each stood, and where each bucket starts."""
+    by_bucket, ids = np.empty_like(hashes), np.empty(len(hashes), np.int32)
+    starts = np.empty(NUM_BUCKETS + 1, np.int64)
+    kernels().sort_by_bucket(hashes, shift, by_bucket, ids, starts)
+    return by_bucket, ids, starts
+
+
+def _differences(hashes: Hashes, indices_P2: npt.NDArray[np.int64]) -> Hashes:
     return hashes[indices_P2[:, 0]] ^ hashes[indices_P2[:, 1]]
 
 
-def _chunk(values: npt.NDArray[np.uint64], chunk: int) -> npt.NDArray[np.uint16]:
+def _chunk(values: Hashes, chunk: int) -> npt.NDArray[np.uint16]:
     shifted = values >> np.uint64(CHUNK_BITS * chunk)
     return (shifted & np.uint64(NUM_BUCKETS - 1)).astype(np.uint16)

@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from wunderkammer.storage.blobs import FRESH_S
 from wunderkammer.storage.lease import Lease
@@ -170,7 +171,8 @@ def _check(keep: int, grace_s: float) -> None:
 
 
 def _doomed(content: bytes, gone: Hashes) -> npt.NDArray[np.bool_]:
-    doomed = np.zeros(from_parquet(content, columns=["key"]).num_rows, np.bool_)
+    num_rows = pq.ParquetFile(pa.BufferReader(content)).metadata.num_rows
+    doomed = np.zeros(num_rows, np.bool_)
     for rows, hashes in links(content):
         doomed[rows[among(hashes, gone)]] = True
     return doomed
