@@ -19,7 +19,6 @@ from wunderkammer.detect.ultralytics_offline import ultralytics_module
 
 NAMES = ("disc", "square")
 COLOURS = ((90, 200, 240), (230, 120, 40))
-BATCH_SIZE = 16
 LEARNING_RATE = 1e-2
 
 Picture = npt.NDArray[np.uint8]
@@ -40,7 +39,7 @@ def clouds(rng: np.random.Generator, height: int, width: int) -> Picture:
     while cells <= max(height, width):
         coarse = rng.standard_normal((cells, cells, 3)).astype(np.float32)
         total += contrast * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        cells, contrast = 2 * cells, contrast / 1.7
+        cells, contrast = 2 * cells, contrast / 1.45
     return np.clip(110 + 32 * total, 0, 255).astype(np.uint8)
 
 
@@ -83,7 +82,11 @@ def untrained(architecture: Mapping[str, Any], *, seed: int = 0) -> Detector:
 
 
 def trained(
-    architecture: Mapping[str, Any], draw: Callable[[np.random.Generator], Scene], *, num_steps: int
+    architecture: Mapping[str, Any],
+    draw: Callable[[np.random.Generator], Scene],
+    *,
+    num_steps: int,
+    batch_size: int,
 ) -> Detector:
     """A detector that has looked at `num_steps` batches of scenes, with ultralytics' own loss."""
     utils = ultralytics_module("utils")
@@ -97,7 +100,7 @@ def trained(
             optimizer, LEARNING_RATE, total_steps=num_steps
         )
         for _ in range(num_steps):
-            loss, _ = network.loss(_batch([draw(rng) for _ in range(BATCH_SIZE)]))
+            loss, _ = network.loss(_batch([draw(rng) for _ in range(batch_size)]))
             optimizer.zero_grad()
             loss.sum().backward()
             optimizer.step()

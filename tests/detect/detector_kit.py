@@ -45,4 +45,4 @@ def trained():
     def draw(rng):
         return scene(rng, num_objects=int(rng.integers(1, 3)), smallest=7)
 
-    return shapes.trained(ARCHITECTURE, draw, num_steps=200)
+    return shapes.trained(ARCHITECTURE, draw, num_steps=200, batch_size=16)
