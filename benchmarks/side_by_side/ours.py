@@ -33,7 +33,7 @@ class Ours:
         set_up(device, is_deterministic=False)
         torch.use_deterministic_algorithms(device.type == "cpu")
         deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        data = TrainingImages(setting.images())
+        data = TrainingImages.of(setting.images())
         self.state = new_state(data, setting.train, device=device)
         method = self.state.method
         assert isinstance(method.generator, StyleGan2Generator)

@@ -95,7 +95,7 @@ def train_in_process(job, pictures, *, scores=None):
         should_stop=lambda: False,
         score=None if scores is None else lambda generator: scores.pop(0),
     )
-    return run_training(TrainingImages(pictures), job.train, around=around)
+    return run_training(TrainingImages.of(pictures), job.train, around=around)
 
 
 def test_a_job_survives_its_json_and_names_the_shards_in_order(plan, store):

@@ -103,6 +103,22 @@ def test_a_signal_ends_the_present_step_writes_a_checkpoint_and_exits_with_75(
     assert newest(other).facts.digest == stopped
 
 
+def test_pictures_that_are_streamed_give_the_same_training(start, job, caplog):
+    digests = {}
+    for residence in ("memory", "stream"):
+        one = job(residence=residence).model_copy(update={"run_prefix": residence})
+        with caplog.at_level("INFO"):
+            assert start(one) == 0
+        digests[residence] = newest(one).facts.digest
+    assert "are streamed" in caplog.text
+    assert digests["memory"] == digests["stream"]
+
+
+def test_a_cpu_has_no_gpu_for_pictures(start, job):
+    with pytest.raises(ValueError, match=r"train\.residence: gpu"):
+        start(job(residence="gpu"))
+
+
 def test_the_orchestrator_hears_of_each_tick_while_it_runs(start, job, tmp_path, monkeypatch):
     messages = tmp_path / "messages"
     context = {

@@ -38,6 +38,7 @@ CADENCE = (
     "micro_batch",
     "deterministic",
     "cuda_graphs",
+    "residence",
 )
 
 # What a finished version keeps of a checkpoint: enough to draw, to judge, to start from.

@@ -71,7 +71,8 @@ class _Training(Params):
     `micro_batch` splits a batch where memory is short, with the same result. `deterministic` makes
     a GPU give equal bits, slowly; a CPU always does. `cuda_graphs` lets one GPU replay StyleGAN2's
     phases in one go. `precision` "auto" is bfloat16 for the layers of large images where the device
-    is fast in it, and 32 bits elsewhere.
+    is fast in it, and 32 bits elsewhere. `residence` is where the pictures are: on the GPU, in
+    memory, or streamed from compressed files; "auto" is the first of these where they fit.
     """
 
     batch_size: Annotated[int, Field(ge=2)] | None = None
@@ -86,6 +87,7 @@ class _Training(Params):
     micro_batch: Annotated[int, Field(ge=1)] | None = None
     deterministic: bool = False
     cuda_graphs: bool = True
+    residence: Literal["auto", "gpu", "memory", "stream"] = "auto"
     tick_kimg: Positive = 4.0
     snapshot_ticks: Annotated[int, Field(ge=1)] = 10
     keep_last: Annotated[int, Field(ge=1)] = 3

@@ -19,7 +19,7 @@ from wunderkammer.gan.settings import (
     tick_images,
     total_images,
 )
-from wunderkammer.gan.training.loader import RESIDENT_SHARE
+from wunderkammer.gan.training.residence import GPU_SHARE
 from wunderkammer.gan.training.speed import duration
 from wunderkammer.shards.params import ShardParams
 from wunderkammer.shards.read import load_sha256s, shard_keys
@@ -164,7 +164,9 @@ def _rehearse(task: _Task) -> Rehearsal:
 def _resident_bytes(task: _Task) -> int:
     """Pictures that stay on the GPU."""
     num_bytes = (task.num_images or 0) * task.channels * task.resolution_px**2
-    is_resident = num_bytes <= RESIDENT_SHARE * task.device.memory_bytes
+    fits = num_bytes <= GPU_SHARE * task.device.memory_bytes
+    asked = task.train.residence
+    is_resident = asked == "gpu" or (asked == "auto" and fits)
     return num_bytes if is_resident and task.device.kind == "cuda" else 0
 
 

@@ -120,7 +120,7 @@ def rehearse(
     """
     last = total_images(train, resolution_px=resolution_px) - 1
     images_NCHW = np.zeros((1, channels, resolution_px, resolution_px), np.uint8)
-    data = TrainingImages(images_NCHW, np.zeros(1, np.int64), num_labels)
+    data = TrainingImages.of(images_NCHW, np.zeros(1, np.int64), num_labels)
     method = build_method(train, data, device=META, start=None)
     total = method.batch_size(last)
     method.begin_step(last - last % total)
@@ -166,8 +166,7 @@ def _run(
 def _batch(data: TrainingImages, phase: Phase, *, num_labels: int, total: int, share: int) -> Batch:
     total //= phase.shrink
     num = min(share, total)
-    _, channels, height, width = data.images_NCHW.shape
-    reals_NCHW = torch.zeros(num, channels, height, width)
+    reals_NCHW = torch.zeros(num, data.channels, data.side_px, data.side_px)
     labels_NL = torch.zeros(num, num_labels) if num_labels else None
     draws = _Shapes(torch.Generator(), total, slice(0, num))
     if not phase.needs_held_out:

@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,8 +35,10 @@ from wunderkammer.gan.training.loader import TrainingImages
 from wunderkammer.gan.training.loop import Outcome, Score, Surroundings, run_training
 from wunderkammer.gan.training.processes import Processes, joined
 from wunderkammer.gan.training.report import OnTick, TickReport
+from wunderkammer.gan.training.residence import on_gpu, open_images, place_of
 from wunderkammer.process_tree import die_with_parent
-from wunderkammer.shards.read import load_images, load_labels, load_sha256s
+from wunderkammer.scratch import scratch_folder
+from wunderkammer.shards.read import load_labels, load_sha256s
 from wunderkammer.storage.store import Store
 
 log = logging.getLogger("wunderkammer.gan.train")
@@ -65,8 +68,14 @@ def train(
         ValueError: the weights to start from can't be read.
     """
     store = Store(job.location)
-    everything = load_pictures(store, job)
     sha256s = load_sha256s(store, job.shard_keys)
+    everything = load_pictures(
+        store,
+        job,
+        num_images=len(sha256s),
+        device=device,
+        say=say if processes.is_first else log.debug,
+    )
     train_N, held_out_N = split(sha256s, share=job.train.held_out, seed=job.train.seed)
     data, held_out = everything, None
     if len(held_out_N):
@@ -110,17 +119,39 @@ def announce(
         say(line)
 
 
-def load_pictures(store: Store, job: TrainingJob) -> TrainingImages:
-    """All pictures of the shards, with their labels where the training wants them."""
-    images_NCHW = load_images(
-        store, job.shard_keys, resolution_px=job.resolution_px, channels=job.channels
+def load_pictures(
+    store: Store,
+    job: TrainingJob,
+    *,
+    num_images: int,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> TrainingImages:
+    """All pictures of the shards, with their labels where the training wants them.
+
+    Raises:
+        ValueError: they are to be on a GPU, and the training runs on a CPU.
+    """
+    place = place_of(
+        device, num_images=num_images, channels=job.channels, side_px=job.resolution_px
     )
+    residence = place.choose() if job.train.residence == "auto" else job.train.residence
+    if residence == "gpu" and device.type != "cuda":
+        raise ValueError(
+            f"train.residence: gpu, and the training runs on {device}; set it to auto, memory or "
+            f"stream"
+        )
+    say(place.line(residence))
+    scratch = scratch_folder(store) / "pictures" / job.subject
+    images = open_images(store, job.shard_keys, place=place, residence=residence, scratch=scratch)
+    if residence == "gpu":
+        images = on_gpu(images, device)
     if not job.labels:
-        return TrainingImages(images_NCHW)
+        return images
     numbers = {name: number for number, name in enumerate(job.labels)}
     found = load_labels(store, job.shard_keys)
     labels_N = np.array([numbers[str(name)] for name in found], np.int64)
-    return TrainingImages(images_NCHW, labels_N, len(job.labels))
+    return replace(images, labels_N=labels_N, num_labels=len(job.labels))
 
 
 def load_start(store: Store, start: StartFiles) -> Portable:
@@ -142,7 +173,8 @@ def load_start(store: Store, start: StartFiles) -> Portable:
 def snapshot_score(data: TrainingImages, *, seed: int) -> Score:
     """The measure by which the best checkpoint is kept: lower is nearer to the pictures."""
     num = min(NUM_SCORED, len(data))
-    measure = SnapshotMeasure(data.images_NCHW, num=num, seed=seed)
+    chosen_N = np.sort(np.random.default_rng(seed).permutation(len(data))[:num])
+    measure = SnapshotMeasure(data.read(chosen_N), num=num, seed=seed)
 
     def score(generator: GeneratorNetwork) -> float:
         random = torch.Generator().manual_seed(seed)

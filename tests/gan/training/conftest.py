@@ -19,7 +19,7 @@ def begin(monkeypatch):
         monkeypatch.setattr(build, "network_params", lambda *_, **__: networks)
         num = networks.num_labels
         labels = np.arange(len(pictures)) % num if num else None
-        data = TrainingImages(pictures, labels, num)
+        data = TrainingImages.of(pictures, labels, num)
         state = new_state(data, train, device=torch.device("cpu"), held_out=data)
         if checkpoint is not None:
             facts, tensors = capture(checkpoint)
@@ -73,7 +73,11 @@ def distance():
 
     def of(state):
         random = torch.Generator().manual_seed(0)
-        real_NCHW = torch.from_numpy(state.loader.data.images_NCHW).float() / 127.5 - 1.0
+        real_NCHW = (
+            torch.from_numpy(state.loader.data.read(np.arange(len(state.loader.data)))).float()
+            / 127.5
+            - 1.0
+        )
         z_NZ = torch.randn(len(real_NCHW), state.method.generator.z_dim, generator=random)
         directions = torch.randn(real_NCHW[0].numel(), 64, generator=random)
         directions /= directions.norm(dim=0)

@@ -58,7 +58,7 @@ def test_the_distance_to_the_pictures_falls_by_four_and_every_mode_is_drawn():
         ema_kimg=1.0,
         style_mixing=0.0,
     )
-    state = new_state(TrainingImages(images), train, device=torch.device("cpu"))
+    state = new_state(TrainingImages.of(images), train, device=torch.device("cpu"))
     measure = SnapshotMeasure(images, num=NUM_DRAWN, seed=0)
     random = torch.Generator().manual_seed(0)
     latents = torch.randn(NUM_DRAWN, state.method.generator.z_dim, generator=random)

@@ -72,7 +72,9 @@ def networks_of(state):
 def test_replayed_phases_train_as_launched_ones(params, pictures, device):
     ends = []
     for has_graphs in (True, False):
-        state = new_state(TrainingImages(pictures), params(cuda_graphs=has_graphs), device=device)
+        state = new_state(
+            TrainingImages.of(pictures), params(cuda_graphs=has_graphs), device=device
+        )
         start = networks_of(state)
         for _ in range(NUM_STEPS):
             train_step(state)
@@ -101,7 +103,9 @@ def test_a_deterministic_training_that_was_stopped_ends_bit_for_bit_like_one_tha
             on_tick=lambda report: None,
             should_stop=lambda: next(asked) == stop_after,
         )
-        return run_training(TrainingImages(pictures), params(cuda_graphs=has_graphs), around=around)
+        return run_training(
+            TrainingImages.of(pictures), params(cuda_graphs=has_graphs), around=around
+        )
 
     straight = trained("straight", stop_after=None)
     assert straight.is_complete

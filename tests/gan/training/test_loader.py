@@ -17,7 +17,7 @@ def numbered(num):
 
 
 def loader_of(images, *, seed=0, mirror=False, labels=None, num_labels=0):
-    data = TrainingImages(images, labels, num_labels)
+    data = TrainingImages.of(images, labels, num_labels)
     return ShuffledLoader(data, seed=seed, mirror=mirror, device=CPU)
 
 
@@ -76,7 +76,7 @@ def test_mirroring_flips_about_half_of_the_images_and_none_without_it():
 )
 def test_what_is_no_stack_of_pictures_is_refused_with_its_shape(images):
     with pytest.raises(ValueError, match=r"uint8 \[N, C, H, W\]"):
-        TrainingImages(images)
+        TrainingImages.of(images)
 
 
 def test_rows_of_a_batch_are_those_of_the_whole_and_labels_go_with_their_pictures():

@@ -52,7 +52,7 @@ def run(tmp_path, pictures):
             tensorboard=tensorboard,
             score=score,
         )
-        outcome = run_training(TrainingImages(pictures), params, around=around, start=start)
+        outcome = run_training(TrainingImages.of(pictures), params, around=around, start=start)
         return outcome, watch
 
     return go
@@ -292,7 +292,7 @@ def points(folder):
 
 def test_the_weight_average_is_what_a_checkpoint_draws_with(recipe, pictures):
     params = recipe(total_kimg=0.016)
-    state = new_state(TrainingImages(pictures), params, device=CPU)
+    state = new_state(TrainingImages.of(pictures), params, device=CPU)
     for _ in range(4):
         train_step(state)
     facts, tensors = capture(state)
@@ -312,7 +312,7 @@ def save_bytes(tensors):
 def test_a_checkpoint_of_other_networks_is_refused(run, recipe, pictures, tmp_path):
     run("other", recipe(total_kimg=0.016))
     saved = Archive(Store(str(tmp_path / "other")), "run").newest(at_most=16)
-    state = new_state(TrainingImages(pictures), recipe(network="small"), device=CPU)
+    state = new_state(TrainingImages.of(pictures), recipe(network="small"), device=CPU)
     with pytest.raises(ValueError, match="remove run/checkpoints"):
         restore(state, saved)
 
@@ -325,7 +325,7 @@ def test_another_kind_of_device_seeds_the_noise_anew_and_says_so(
     moved = type(saved)(saved.facts.model_copy(update={"device": "cuda"}), saved.content)
     streams = []
     for checkpoint in (saved, moved, moved):
-        state = new_state(TrainingImages(pictures), recipe(), device=CPU)
+        state = new_state(TrainingImages.of(pictures), recipe(), device=CPU)
         with caplog.at_level(logging.WARNING):
             restore(state, checkpoint)
         streams.append(torch.randn(3, generator=state.random).tolist())
@@ -335,7 +335,7 @@ def test_another_kind_of_device_seeds_the_noise_anew_and_says_so(
 
 def test_a_sound_checkpoint_passes_and_broken_ones_are_told_apart(recipe, pictures):
     params = recipe()
-    state = new_state(TrainingImages(pictures), params, device=CPU)
+    state = new_state(TrainingImages.of(pictures), params, device=CPU)
     train_step(state)
     facts, tensors = capture(state)
     config = json.loads(facts.networks.model_dump_json())

@@ -51,7 +51,7 @@ def split_recipe(recipe):
 
 @pytest.fixture
 def images(pictures):
-    return TrainingImages(pictures)
+    return TrainingImages.of(pictures)
 
 
 def test_micro_batches_give_the_result_of_the_whole_batch(images, split_recipe):
@@ -101,7 +101,7 @@ def _train_as_one_of_two(rank, port, pictures, params, folder):
     place = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_PORT": str(port)}
     os.environ.update(place, MASTER_ADDR="127.0.0.1")
     with joined(CPU) as processes:
-        state = trained(TrainingImages(pictures), params, processes=processes)
+        state = trained(TrainingImages.of(pictures), params, processes=processes)
         assert processes.agree(rank) == 0
         assert processes.any(rank == 1)
         assert not processes.any(False)

@@ -1,6 +1,7 @@
 """Shuffled batches without end, exactly resumable from (seed, position)."""
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,46 +9,79 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Pictures stay on a GPU if they take no more than this share of its free memory.
-RESIDENT_SHARE = 0.4
+from wunderkammer.shards.pictures import Images, Indices, Pictures, PicturesInMemory
 
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """Pictures uint8 [N, C, H, W]; with labels, int64 [N] below `num_labels`."""
+    """Pictures to train on: number i is row `rows_N[i]` of `pictures`.
 
-    images_NCHW: npt.NDArray[np.uint8]
+    With labels, int64 [N] below `num_labels`. `resident_NCHW` are all of `pictures` on a GPU.
+    """
+
+    pictures: Pictures
+    rows_N: Indices
     labels_N: npt.NDArray[np.int64] | None = None
     num_labels: int = 0
+    resident_NCHW: Tensor | None = None
 
-    def __post_init__(self) -> None:
-        images = self.images_NCHW
-        if images.ndim != 4 or images.dtype != np.uint8 or not len(images):
-            raise ValueError(
-                f"training images of shape {images.shape} and type {images.dtype}; "
-                f"needed: at least one image, uint8 [N, C, H, W]"
-            )
+    @classmethod
+    def of(
+        cls,
+        images_NCHW: Images,
+        labels_N: npt.NDArray[np.int64] | None = None,
+        num_labels: int = 0,
+    ) -> "TrainingImages":
+        """All of these, in memory.
+
+        Raises:
+            ValueError: they are not uint8 [N, C, H, W], or none.
+        """
+        rows_N = np.arange(len(images_NCHW))
+        return cls(PicturesInMemory(images_NCHW), rows_N, labels_N, num_labels)
 
     def __len__(self) -> int:
-        return len(self.images_NCHW)
+        return len(self.rows_N)
 
     @property
     def side_px(self) -> int:
         """Side of the pictures."""
-        return int(self.images_NCHW.shape[-1])
+        return self.pictures.shape[-1]
 
-    def chosen(self, indices_N: npt.NDArray[np.int64]) -> "TrainingImages":
+    @property
+    def channels(self) -> int:
+        """Channels of the pictures."""
+        return self.pictures.shape[1]
+
+    def chosen(self, indices_N: Indices) -> "TrainingImages":
         """Some of them."""
         labels_N = None if self.labels_N is None else self.labels_N[indices_N]
-        return TrainingImages(self.images_NCHW[indices_N], labels_N, self.num_labels)
+        return replace(self, rows_N=self.rows_N[indices_N], labels_N=labels_N)
+
+    def read(self, indices_N: Indices) -> Images:
+        """The pixels of some of them, uint8 [N, C, H, W], stored as [N, H, W, C]."""
+        return self.pictures.read(self.rows_N[indices_N])
+
+    def expect(self, indices_N: Indices) -> None:
+        """Say what will be read soon."""
+        self.pictures.expect(self.rows_N[indices_N])
 
 
 @dataclass(frozen=True)
 class Picked:
     """Which pictures a batch shows, and which of them mirrored."""
 
-    indices_N: npt.NDArray[np.int64]
+    indices_N: Indices
     flips_N: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The pixels of some rows of a batch, uint8 on the device."""
+
+    picked: Picked
+    rows: range
+    pixels_NCHW: Tensor
 
 
 class ShuffledLoader:
@@ -55,7 +89,8 @@ class ShuffledLoader:
 
     Position p shows image `permutation(seed, p // N)[p % N]`, so that every image comes once in
     each N, batches run across the seams, and a place is told by one number. `mirror` flips half of
-    the images left to right, decided by seed and position too.
+    the images left to right, decided by seed and position too. While a batch is computed with, the
+    same rows of the next one are read.
     """
 
     def __init__(
@@ -66,36 +101,24 @@ class ShuffledLoader:
         self.mirror = mirror
         self.device = device
         self.position = 0
-        self._round = -1
-        self._order_N = np.empty(0, np.int64)
-        self._flips_N = np.empty(0, np.bool_)
-        self._resident_NCHW = _resident(data.images_NCHW, device)
+        self._rounds: OrderedDict[int, Picked] = OrderedDict()
+        self._kept: _Kept | None = None
 
     def __len__(self) -> int:
         return len(self.data)
 
     def take(self, batch_size: int) -> Picked:
         """The next places; the position moves on."""
-        indices_N = np.empty(batch_size, np.int64)
-        flips_N = np.empty(batch_size, np.bool_)
-        done = 0
-        while done < batch_size:
-            number, start = divmod(self.position + done, len(self))
-            self._shuffle(number)
-            count = min(batch_size - done, len(self) - start)
-            indices_N[done : done + count] = self._order_N[start : start + count]
-            flips_N[done : done + count] = self._flips_N[start : start + count]
-            done += count
+        picked = self._places(batch_size)
         self.position += batch_size
-        return Picked(indices_N, flips_N)
+        return picked
 
     def pixels(self, picked: Picked, rows: range) -> Tensor:
         """Some rows of a batch, float [n, C, H, W] on the device, channels last in memory."""
-        span = slice(rows.start, rows.stop)
-        pixels = self._gather(picked.indices_N[span])
-        pixels = pixels.contiguous(memory_format=torch.channels_last).float()
+        pixels = self._uint8(picked, rows).contiguous(memory_format=torch.channels_last).float()
         if self.mirror:
-            flips = self._on_device(torch.from_numpy(picked.flips_N[span]))
+            flips_N = picked.flips_N[rows.start : rows.stop]
+            flips = self._on_device(torch.from_numpy(flips_N))
             pixels = torch.where(flips[:, None, None, None], pixels.flip(3), pixels)
         return pixels.div_(127.5).sub_(1.0)
 
@@ -107,10 +130,28 @@ class ShuffledLoader:
         one_hot = functional.one_hot(torch.from_numpy(labels_N), self.data.num_labels)
         return self._on_device(one_hot.float())
 
-    def _gather(self, indices_N: npt.NDArray[np.int64]) -> Tensor:
-        if self._resident_NCHW is None:
-            return self._on_device(torch.from_numpy(self.data.images_NCHW[indices_N]))
-        return self._resident_NCHW[self._on_device(torch.from_numpy(indices_N))]
+    def _uint8(self, picked: Picked, rows: range) -> Tensor:
+        """Each row of a batch is read once, however many phases look at it, and in what parts."""
+        before = self._kept
+        if before is None or before.picked is not picked or not _within(rows, before.rows):
+            wanted = rows
+            if before is not None and len(before.picked.indices_N) == len(picked.indices_N):
+                wanted = _hull(rows, before.rows)
+            pixels = self._gather(picked.indices_N[wanted.start : wanted.stop])
+            self._kept = before = _Kept(picked, wanted, pixels)
+            if self.data.resident_NCHW is None:
+                following = self._places(len(picked.indices_N)).indices_N
+                self.data.expect(following[wanted.start : wanted.stop])
+        first = before.rows.start
+        return before.pixels_NCHW[rows.start - first : rows.stop - first]
+
+    def _gather(self, indices_N: Indices) -> Tensor:
+        resident_NCHW = self.data.resident_NCHW
+        if resident_NCHW is not None:
+            rows_N = self._on_device(torch.from_numpy(self.data.rows_N[indices_N]))
+            return resident_NCHW[rows_N]
+        images_NHWC = torch.from_numpy(self.data.read(indices_N).transpose(0, 2, 3, 1))
+        return self._on_device(images_NHWC).permute(0, 3, 1, 2)
 
     def _on_device(self, tensor: Tensor) -> Tensor:
         """Copied without making the device wait, which needs page-locked memory."""
@@ -118,20 +159,33 @@ class ShuffledLoader:
             return tensor
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
-    def _shuffle(self, number: int) -> None:
-        if number == self._round:
-            return
-        random = np.random.default_rng([self.seed, number])
-        self._order_N = random.permutation(len(self))
-        self._flips_N = random.random(len(self)) < 0.5
-        self._round = number
+    def _places(self, batch_size: int) -> Picked:
+        indices_N = np.empty(batch_size, np.int64)
+        flips_N = np.empty(batch_size, np.bool_)
+        done = 0
+        while done < batch_size:
+            number, start = divmod(self.position + done, len(self))
+            order = self._shuffled(number)
+            count = min(batch_size - done, len(self) - start)
+            indices_N[done : done + count] = order.indices_N[start : start + count]
+            flips_N[done : done + count] = order.flips_N[start : start + count]
+            done += count
+        return Picked(indices_N, flips_N)
+
+    def _shuffled(self, number: int) -> Picked:
+        """A round; the last two are kept, since who looks ahead goes to and fro over a seam."""
+        if number not in self._rounds:
+            random = np.random.default_rng([self.seed, number])
+            indices_N, flips_N = random.permutation(len(self)), random.random(len(self)) < 0.5
+            self._rounds[number] = Picked(indices_N, flips_N)
+            while len(self._rounds) > 2:
+                self._rounds.popitem(last=False)
+        return self._rounds[number]
 
 
-def _resident(images_NCHW: npt.NDArray[np.uint8], device: torch.device) -> Tensor | None:
-    """All pictures on the GPU, if they fit with room to spare; None if they do not."""
-    if device.type != "cuda":
-        return None
-    free, _ = torch.cuda.mem_get_info(device)
-    if images_NCHW.nbytes > free * RESIDENT_SHARE:
-        return None
-    return torch.from_numpy(images_NCHW).to(device)
+def _within(rows: range, others: range) -> bool:
+    return others.start <= rows.start and rows.stop <= others.stop
+
+
+def _hull(rows: range, others: range) -> range:
+    return range(min(rows.start, others.start), max(rows.stop, others.stop))

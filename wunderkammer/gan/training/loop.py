@@ -167,7 +167,7 @@ class _Run:
         self.board: Board | None = None
         self.telemetry = Telemetry.of(around.device, last_image=last_image)
         self.latents_NZ = grid_latents(state.method.generator, seed=train.seed)
-        self.real_diversity = _diversity_of(state.loader.data.images_NCHW)
+        self.real_diversity = _diversity_of(_first(state.loader.data, NUM_COMPARED))
 
     def go_on(self) -> Saved | None:
         """Restore the newest sound checkpoint, the same one in every process."""
@@ -352,6 +352,10 @@ def _diversity_of(images_NCHW: np.ndarray) -> float:
     return float(diversity(torch.from_numpy(images_NCHW[:NUM_COMPARED])))
 
 
+def _first(data: TrainingImages, num: int) -> np.ndarray:
+    return data.read(np.arange(min(num, len(data))))
+
+
 @contextmanager
 def _board(
     around: Surroundings, state: TrainingState, train: TrainParams
@@ -366,7 +370,7 @@ def _board(
             {"train": train.model_dump(mode="json"), "networks": networks.model_dump(mode="json")}
         )
         if not state.num_images:
-            pixels = tile(state.loader.data.images_NCHW[:40])
+            pixels = tile(_first(state.loader.data, 40))
             board.picture("training images", pixels, num_images=0)
         yield board
 

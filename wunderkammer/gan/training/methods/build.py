@@ -40,8 +40,11 @@ def build_method(
 ) -> Method:
     """Networks, optimizers and phases; `train.seed` fixes every number in them."""
     num_labels = data.num_labels if train.conditional else 0
-    _, channels, _, resolution_px = data.images_NCHW.shape
-    picture = {"resolution_px": resolution_px, "channels": channels, "num_labels": num_labels}
+    picture = {
+        "resolution_px": data.side_px,
+        "channels": data.channels,
+        "num_labels": num_labels,
+    }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(train.seed)
         params = network_params(train, **picture)
@@ -55,7 +58,7 @@ def build_method(
         network.to(device)
         if dtype is not None:
             set_precision(network, dtype)
-    augmenter = Augmenter(train.augment, channels=channels, mirror=train.mirror, device=device)
+    augmenter = Augmenter(train.augment, channels=data.channels, mirror=train.mirror, device=device)
     labels = LabelSource(_label_indices(data, num_labels, device), num_labels)
     if isinstance(train, StyleGan2Params):
         assert isinstance(generator, StyleGan2Generator)
