@@ -174,10 +174,11 @@ def _try_alone(
 def _pool(num_workers: int) -> ProcessPoolExecutor:
     # spawn: forking a process that has threads (Dagster's, BLAS's, obstore's) can deadlock.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(num_workers, mp_context=context, initializer=_prepare_worker)
+    return ProcessPoolExecutor(num_workers, mp_context=context, initializer=prepare_worker)
 
 
-def _prepare_worker() -> None:
+def prepare_worker() -> None:
+    """What every worker process does first."""
     # A worker must not outlive a killed parent, and one thread each is what the pool divides.
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

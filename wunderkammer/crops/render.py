@@ -12,6 +12,7 @@ import pyarrow as pa
 from PIL import Image
 
 from wunderkammer.crops.params import CropParams, Rgb
+from wunderkammer.dedupe.dhash import dhash
 from wunderkammer.dedupe.phash import phash
 from wunderkammer.images.decode import DecodeError, decode_rgb
 from wunderkammer.images.resize import resize
@@ -27,6 +28,12 @@ RENDER_VERSION = 3
 # one only has to be no stricter for what was let through.
 MIN_PIXEL_LIMIT = 178_956_970
 
+# A JPEG is decoded at the smallest of its DCT scales that still has two pixels for one of the crop:
+# 50 dB from the same resize of the whole picture, for photographs. But detail finer than that scale
+# does not quite vanish: rings of a zone plate leave ghosts of a tenth of their contrast. So much
+# detail takes more than these bits a pixel (a photograph about 2), and is decoded in full.
+MAX_SCALED_BITS = 2.75
+
 SIZE_CHANGED = "size_changed"
 
 RENDERS = pa.schema(
@@ -34,6 +41,7 @@ RENDERS = pa.schema(
         ("key", pa.string()),
         ("crop_sha256", pa.string()),
         ("phash", pa.uint64()),
+        ("dhash", pa.uint64()),
         ("sharpness", pa.float64()),
         ("brightness", pa.float64()),
         ("contrast", pa.float64()),
@@ -112,6 +120,7 @@ def render_row(window: Window, *, settings: RenderSettings, store: Store) -> Row
     return {
         "crop_sha256": blobs.put(encode(crop_HWC, settings=settings)),
         "phash": phash(crop_HWC),
+        "dhash": dhash(crop_HWC),
         **measures(crop_HWC),
         "reason": None,
         "detail": None,
@@ -130,15 +139,11 @@ def render(data: bytes, *, window: Window, settings: RenderSettings) -> Image8:
     Raises:
         DecodeError: it can't be decoded, or has another size than the scrape found.
     """
-    shorter = min(window.x1 - window.x0, window.y1 - window.y0)
-    # A JPEG is decoded at the smallest of its DCT scales that still has two pixels for one of
-    # the crop's: half the time, and 47 dB from the same resize of the whole picture (1.5 Mpx).
-    needed = ceil(2 * settings.size_px * min(window.width, window.height) / max(shorter, 1))
     picture_HWC = decode_rgb(
         data,
         max_pixels=max(window.width * window.height, MIN_PIXEL_LIMIT),
         background=settings.background,
-        min_side_px=needed,
+        min_side_px=_min_side(len(data), window=window, size_px=settings.size_px),
     )
     height, width = picture_HWC.shape[:2]
     scale = max(1, round(window.width / width), round(window.height / height))
@@ -151,6 +156,14 @@ def render(data: bytes, *, window: Window, settings: RenderSettings) -> Image8:
         picture_HWC = _cut_out(picture_HWC, window, scale=scale, settings=settings)
         box = (0.0, 0.0, float(picture_HWC.shape[1]), float(picture_HWC.shape[0]))
     return resize(picture_HWC, size_px=settings.size_px, box=box)
+
+
+def _min_side(num_bytes: int, *, window: Window, size_px: int) -> int | None:
+    """The shorter side that a JPEG has to keep; None: all of it."""
+    if 8 * num_bytes > MAX_SCALED_BITS * window.width * window.height:
+        return None
+    shorter = min(window.x1 - window.x0, window.y1 - window.y0)
+    return ceil(2 * size_px * min(window.width, window.height) / max(shorter, 1))
 
 
 def _cut_out(

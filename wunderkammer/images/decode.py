@@ -152,8 +152,8 @@ def decode_rgb(
         if pixels is None:
             _load(image)
             picture: Image.Image = image
-        elif is_plain_srgb(image) and _orientation(image) == 1:
-            return pixels
+        elif is_plain_srgb(image):
+            return _upright(pixels, _orientation(image))
         else:
             picture = Image.fromarray(pixels)
             picture.info = image.info
@@ -231,6 +231,18 @@ def _simple_jpeg(image: ImageFile.ImageFile, data: bytes) -> npt.NDArray[np.uint
     if pixels.shape[:2] != (image.height, image.width):
         return None
     return pixels if colours == "RGB" else pixels[..., 0]
+
+
+def _upright(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    if orientation not in UPRIGHT:
+        return pixels
+    import cv2  # few pictures are turned, and few readers load it for anything else
+
+    if orientation in SIDEWAYS:
+        pixels = np.asarray(cv2.transpose(pixels), np.uint8)
+    # Around which axes (OpenCV's flip codes) what is left of the operation mirrors.
+    code = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return pixels if code is None else np.asarray(cv2.flip(pixels, code), np.uint8)
 
 
 def _orientation(image: Image.Image) -> int:
