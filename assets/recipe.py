@@ -16,6 +16,9 @@ from wunderkammer.subject import SECTIONS
 DESCRIPTIONS = {
     DECISIONS: "What persons have decided on the page of `wunderkammer review`.",
     RETRAINING: "Which round of the review a detector that is trained anew by itself has reached.",
+    "detector_files": "What the labels and weights hold that the section `detector` names.",
+    "detect_files": "What the weights hold that the section `detect` names.",
+    "filter_files": "What the weights, labels and examples hold that the section `filter` names.",
 }
 
 

@@ -11,7 +11,14 @@ from assets.recipe import section_key
 from pipelines.partitions import SUBJECTS
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
-from wunderkammer.externals import DECISIONS, EXTERNALS, RETRAINING, external_version
+from wunderkammer.externals import (
+    DECISIONS,
+    EXTERNALS,
+    FILES,
+    RETRAINING,
+    external_version,
+    is_settled,
+)
 from wunderkammer.review.journal import decisions_version, has_decisions
 from wunderkammer.stages import STAGES, chain
 from wunderkammer.storage.store import Store
@@ -47,6 +54,11 @@ def _externals(subject: Subject, store: Store) -> dict[str, str]:
     return {
         RETRAINING: external_version(store, subject, RETRAINING),
         **({} if decisions is None else {DECISIONS: decisions}),
+        **{
+            name: external_version(store, subject, name)
+            for name in FILES
+            if is_settled(subject, name, quiet_s=QUIET_S)
+        },
     }
 
 
@@ -91,9 +103,9 @@ def absent_stages(subjects: Mapping[str, Subject], store: Store) -> list[Absence
 
 
 def _with_unseen(seen: Digests, present: Digests) -> Digests:
-    """`present`, with the last version of decisions that somebody is just adding to."""
+    """`present`, with the last version of what somebody is just changing: decisions, files."""
     return {
-        name: {**{k: v for k, v in seen.get(name, {}).items() if k == DECISIONS}, **digests}
+        name: {**{k: v for k, v in seen.get(name, {}).items() if k in EXTERNALS}, **digests}
         for name, digests in present.items()
     }
 

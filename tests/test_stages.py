@@ -1,6 +1,7 @@
 import pytest
 from recipes import subject, with_detector
 
+from wunderkammer.externals import EXTERNALS
 from wunderkammer.stages import (
     DEDUPED_SHARDS,
     DETECTIONS,
@@ -25,7 +26,7 @@ CHANGES = {
     "evaluate": {"evaluate__seed": 7},
 }
 VERSIONS = {stage.name: f"version of {stage.name}" for stage in STAGES}
-VERSIONS |= {"decisions": "none", "retraining": "round 0"}
+VERSIONS |= dict.fromkeys(EXTERNALS, "none")
 OPTIONAL = (TRAINED_DETECTOR, DETECTIONS, REVIEWED_CROPS)
 # Those of a subject without a detector and without a gate.
 PLAIN = tuple(stage for stage in STAGES if stage not in OPTIONAL)

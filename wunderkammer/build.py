@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from wunderkammer.externals import external_version
+from wunderkammer.externals import external_version, externals_of
 from wunderkammer.review.journal import has_decisions
 from wunderkammer.stages import Stage, fingerprint, upstreams_of
 from wunderkammer.storage.blobs import Blobs
@@ -109,7 +109,8 @@ def stage_inputs(stage: Stage, subject: Subject, *, store: Store) -> StageInputs
             )
         upstreams[name] = record
     data_versions = {name: record.data_version for name, record in upstreams.items()}
-    externals = {name: external_version(store, subject, name) for name in stage.externals}
+    names = externals_of(stage, subject)
+    externals = {name: external_version(store, subject, name) for name in names}
     wanted = fingerprint(stage, subject.spec, {**data_versions, **externals})
     return StageInputs(subject, store, upstreams, wanted, externals)
 

@@ -16,7 +16,8 @@ from wunderkammer.subject import SubjectSpec
 class Stage:
     """One asset of the chain. Bump `code_version` when the meaning of its output changes.
 
-    `externals` are what else it reads: what persons have decided (wunderkammer/externals.py).
+    `externals` are what else it reads: what persons have decided, and files that its sections name
+    (wunderkammer/externals.py).
     """
 
     name: str
@@ -28,12 +29,22 @@ class Stage:
 
 RAW_SCRAPE = Stage("raw_scrape", "1", sections=("scrape",))
 # Not of `raw_scrape`: a new picture is no reason to train anew.
-TRAINED_DETECTOR = Stage("trained_detector", "1", sections=("detector",), externals=("retraining",))
+TRAINED_DETECTOR = Stage(
+    "trained_detector", "1", sections=("detector",), externals=("retraining", "detector_files")
+)
 DETECTIONS = Stage(
-    "detections", "1", sections=("detect",), upstreams=("raw_scrape", "trained_detector")
+    "detections",
+    "1",
+    sections=("detect",),
+    upstreams=("raw_scrape", "trained_detector"),
+    externals=("detect_files",),
 )
 FILTERED_CROPS = Stage(
-    "filtered_crops", "4", sections=("filter",), upstreams=("raw_scrape", "detections")
+    "filtered_crops",
+    "4",
+    sections=("filter",),
+    upstreams=("raw_scrape", "detections"),
+    externals=("filter_files",),
 )
 REVIEWED_CROPS = Stage(
     "reviewed_crops",
@@ -41,7 +52,7 @@ REVIEWED_CROPS = Stage(
     # A corrected crop is rendered as the filter says.
     sections=("review", "filter"),
     upstreams=("filtered_crops",),
-    externals=("decisions",),
+    externals=("decisions", "filter_files"),
 )
 DEDUPED_SHARDS = Stage(
     "deduped_shards",

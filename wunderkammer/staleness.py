@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from wunderkammer.externals import external_version
+from wunderkammer.externals import external_version, externals_of
 from wunderkammer.review.journal import has_decisions
 from wunderkammer.stages import Stage, chain, upstreams_of
 from wunderkammer.storage.store import Store
@@ -85,9 +85,9 @@ def _causes(
         causes.append(f"code version {record.code_version} → {stage.code_version}")
     for name in stage.sections:
         causes += _changes(record.sections.get(name, {}), spec.section(name).canonical(), name)
-    for name in stage.externals:
+    for name in externals_of(stage, subject):
         if record.upstreams.get(name) != external_version(store, subject, name):
-            causes.append(f"new {name}")
+            causes.append(f"new {name.replace('_', ' ')}")
     for name in sorted({*upstreams, *record.upstreams} - {*stage.externals}):
         upstream = records.get(name)
         if name not in upstreams:

@@ -12,8 +12,9 @@ from wunderkammer.detect import stage as stage_module
 from wunderkammer.detect.detector_file import write_detector
 from wunderkammer.detect.errors import DetectorFileError, UnknownClassError, WeightsNotFoundError
 from wunderkammer.detect.stage import detect_images
-from wunderkammer.detect.weights import TRAINED_FILE, weights_folder
+from wunderkammer.detect.weights import TRAINED_FILE
 from wunderkammer.manifests import DETECTIONS
+from wunderkammer.named_files import weights_folder
 from wunderkammer.params import digest
 from wunderkammer.stages import DETECTIONS as STAGE
 from wunderkammer.stages import TRAINED_DETECTOR

@@ -7,7 +7,7 @@ from typing import Literal
 
 from wunderkammer.classify.errors import NetworkFileError, NetworkNotFoundError
 from wunderkammer.classify.params import BackboneParams, Triple
-from wunderkammer.detect.weights import weights_folder
+from wunderkammer.named_files import weights_places
 from wunderkammer.params import digest
 from wunderkammer.subject import Subject
 
@@ -90,9 +90,7 @@ def find_network(params: BackboneParams, *, subject: Subject, section: str) -> P
     Raises:
         NetworkNotFoundError: there is none; it says where it was looked for.
     """
-    places = [subject.resolve(params.weights)]
-    if Path(params.weights).name == params.weights:
-        places.append(weights_folder() / params.weights)
+    places = weights_places(params.weights, subject=subject)
     for place in places:
         if place.is_file():
             return place

@@ -1,7 +1,5 @@
 """Where the weights of a recipe lie on this machine. Nothing is ever fetched."""
 
-import os
-from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from wunderkammer.detect.errors import (
     WeightsNotFoundError,
 )
 from wunderkammer.detect.params import YoloParams
-from wunderkammer.storage.store import DEFAULT_DATA
+from wunderkammer.named_files import weights_places
 from wunderkammer.subject import Subject
 
 # The word for the detector that was trained for the subject, the stage, the file of its version.
@@ -24,28 +22,18 @@ TRAINED_FILE = "detector.safetensors"
 RELEASES = "https://github.com/ultralytics/assets/releases"
 
 
-def weights_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder that `WUNDERKAMMER_WEIGHTS` names, else `data/weights`."""
-    named = environ.get("WUNDERKAMMER_WEIGHTS")
-    return Path(named).expanduser() if named else DEFAULT_DATA / "weights"
-
-
 def find_weights(name: str, *, subject: Subject, setting: str) -> Path:
     """The file of weights that a setting of a subject names.
 
     Raises:
         WeightsNotFoundError: there is none; it says where it was looked for, and what to do.
     """
-    beside = subject.resolve(name)
-    places = [beside]
-    is_bare_name = Path(name).name == name
-    if is_bare_name:
-        places.append(weights_folder() / name)
+    places = weights_places(name, subject=subject)
     for place in places:
         if place.is_file():
             return place
     looked = " and ".join(str(place) for place in places)
-    if is_bare_name:
+    if len(places) > 1:
         remedy = (
             f"put the file to {places[-1]} (weights by ultralytics: {RELEASES}; they are never "
             f"downloaded by themselves), or name another folder in WUNDERKAMMER_WEIGHTS"

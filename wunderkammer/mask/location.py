@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from wunderkammer.detect.weights import weights_folder
 from wunderkammer.mask.errors import SegmenterNotFoundError
 from wunderkammer.mask.params import MaskParams
+from wunderkammer.named_files import weights_places
 from wunderkammer.subject import Subject
 
 RELEASES = "https://github.com/danielgatis/rembg/releases"
@@ -16,10 +16,7 @@ def find_model(params: MaskParams, *, subject: Subject) -> Path:
     Raises:
         SegmenterNotFoundError: there is none; it says where it was looked for, and what to do.
     """
-    places = [subject.resolve(params.model)]
-    is_bare_name = Path(params.model).name == params.model
-    if is_bare_name:
-        places.append(weights_folder() / params.model)
+    places = weights_places(params.model, subject=subject)
     for place in places:
         if place.is_file():
             return place
