@@ -158,7 +158,7 @@ def _in_words(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ExportError(_no_room(target, str(error))) from error
+            raise ExportError(_no_room(target, error.strerror or str(error))) from error
         remedy = "name a place that you may write to with --out"
         raise ExportError(
             f"{target} can't be written: {error.strerror or error}; {remedy}"

@@ -30,6 +30,10 @@ from wunderkammer.subject import Subject
 from wunderkammer.workers import num_cpus
 
 JPEG_SIGNATURE = b"\xff\xd8\xff"
+AGAIN = (
+    "build deduped_shards again: wunderkammer verify <subject> --mend && "
+    "wunderkammer refresh <subject>"
+)
 
 
 class ShardError(ValueError):
@@ -72,21 +76,19 @@ def open_shards(store: Store, record: Record) -> ShardSet:
         if listed.num_rows != file.metadata.num_rows:
             raise ShardError(
                 f"{key} holds {file.metadata.num_rows} pictures, its manifest lists "
-                f"{listed.num_rows}; build deduped_shards again"
+                f"{listed.num_rows}; {AGAIN}"
             )
         with _readable(key):
             found = file.read(columns=["label", "sha256"])
         sha256s += found["sha256"].to_pylist()
         if sha256s[len(labels) :] != listed["image_sha256"].to_pylist():
-            raise ShardError(
-                f"{key} holds other pictures than its manifest lists; build deduped_shards again"
-            )
+            raise ShardError(f"{key} holds other pictures than its manifest lists; {AGAIN}")
         labels += _labels(file, found["label"])
         _check_digest(content, key, sha256=record.digests.get(name))
     if len(labels) != rows.num_rows:
         raise ShardError(
             f"the manifest lists {rows.num_rows} pictures, the {len(keys)} shards hold "
-            f"{len(labels)}; build deduped_shards again"
+            f"{len(labels)}; {AGAIN}"
         )
     return ShardSet(store, keys, len(labels), tuple(labels), tuple(sha256s))
 
@@ -241,9 +243,9 @@ def _readable(key: str) -> Iterator[None]:
     try:
         yield
     except (MissingObjectError, FileNotFoundError):
-        raise ShardError(f"{key} is missing; build deduped_shards again") from None
+        raise ShardError(f"{key} is missing; {AGAIN}") from None
     except (pa.ArrowException, OSError) as error:
-        raise ShardError(f"{key} is damaged ({error}); build deduped_shards again") from error
+        raise ShardError(f"{key} is damaged ({error}); {AGAIN}") from error
 
 
 def _content(store: Store, key: str) -> Path | bytes:
@@ -274,13 +276,13 @@ def _check_digest(content: Path | bytes, key: str, *, sha256: str | None) -> Non
     if found != sha256:
         raise ShardError(
             f"{key} is not the file that was published (SHA-256 {found}, recorded {sha256}); "
-            f"build deduped_shards again"
+            f"{AGAIN}"
         )
 
 
 def _check_picture(content: bytes, sha256: str, *, key: str) -> None:
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ShardError(f"{key}: the picture {sha256} is damaged; build deduped_shards again")
+        raise ShardError(f"{key}: the picture {sha256} is damaged; {AGAIN}")
 
 
 def _labels(file: pq.ParquetFile, column: pa.ChunkedArray) -> list[str | None]:
