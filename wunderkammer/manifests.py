@@ -84,6 +84,7 @@ CROPS = pa.schema(
         ("class_name", pa.string()),
         ("proposed_by", pa.string()),
         ("phash", pa.uint64()),
+        ("dhash", pa.uint64()),
         ("sharpness", pa.float64()),
         ("num_bytes", pa.int64()),
         ("label", pa.string()),
@@ -98,7 +99,8 @@ CROPS = pa.schema(
     ]
 )
 
-# A crop each: what proposed it, as in `CROPS`, and who has approved it, null where nobody has.
+# A crop each: what it duplicates, by how many bits and how found (`dedupe.leaders.WAYS`), or the
+# family that it belongs to; what proposed it, as in `CROPS`, and who has approved it, if anybody.
 SHARDS = pa.schema(
     [
         ("id", pa.string()),
@@ -106,9 +108,13 @@ SHARDS = pa.schema(
         ("crop_sha256", pa.string()),
         ("image_sha256", pa.string()),
         ("phash", pa.uint64()),
+        ("dhash", pa.uint64()),
         ("label", pa.string()),
         ("duplicate_of", pa.string()),
         ("distance", pa.int32()),
+        ("found_by", pa.string()),
+        ("likeness", pa.float64()),
+        ("family", pa.string()),
         ("shard", pa.string()),
         ("row", pa.int32()),
         ("proposed_by", pa.string()),

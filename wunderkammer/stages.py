@@ -41,14 +41,14 @@ DETECTIONS = Stage(
 )
 FILTERED_CROPS = Stage(
     "filtered_crops",
-    "4",
+    "5",
     sections=("filter",),
     upstreams=("raw_scrape", "detections"),
     externals=("filter_files",),
 )
 REVIEWED_CROPS = Stage(
     "reviewed_crops",
-    "2",
+    "3",
     # A corrected crop is rendered as the filter says.
     sections=("review", "filter"),
     upstreams=("filtered_crops",),
@@ -56,7 +56,7 @@ REVIEWED_CROPS = Stage(
 )
 DEDUPED_SHARDS = Stage(
     "deduped_shards",
-    "2",
+    "3",
     sections=("dedupe", "shard"),
     upstreams=("filtered_crops", "reviewed_crops"),
 )

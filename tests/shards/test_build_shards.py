@@ -11,6 +11,8 @@ from PIL import Image
 from shards_kit import SIDE, encoded, picture
 
 from wunderkammer import ledger_map
+from wunderkammer.dedupe.groups import find_duplicates
+from wunderkammer.dedupe.params import PhashParams
 from wunderkammer.manifests import RAW
 from wunderkammer.shards import build
 from wunderkammer.shards.build import (
@@ -321,9 +323,9 @@ def test_the_check_names_two_pictures_that_are_too_near(workshop, some_crops, mo
     crops = some_crops(3)
     near = {**some_crops(4)[3], "id": "near", "phash": crops[0]["phash"] ^ 0b11}
     workshop.put([*crops, near])
-    original = build.find_duplicates
+    strict = PhashParams(max_distance=1)
     monkeypatch.setattr(
-        build, "find_duplicates", lambda crops, **_: original(crops, max_distance=1)
+        build, "distinct_crops", lambda _, crops: find_duplicates(crops, params=strict)
     )
     workshop.build()
     message = check_no_duplicates_left(workshop.subject(), workshop.store)

@@ -41,7 +41,11 @@ log = logging.getLogger(__name__)
 CONTENT = (
     "crop_sha256",
     "phash",
+    "dhash",
     "sharpness",
+    "source_width",
+    "source_height",
+    "num_bytes",
     "box_x0",
     "box_y0",
     "box_x1",
@@ -167,6 +171,7 @@ def _rendered(
             **columns,
             "crop_sha256": renders["crop_sha256"],
             "phash": renders["phash"],
+            "dhash": renders["dhash"],
             "reason": pc.coalesce(found["reason"], renders["reason"]),
             "detail": pc.coalesce(found["detail"], renders["detail"]),
         }
@@ -225,6 +230,7 @@ def _masked(inputs: StageInputs, found: pa.Table, *, params: MaskParams) -> pa.T
     columns = {
         "crop_sha256": pc.coalesce(masks["masked_sha256"], found["crop_sha256"]),
         "phash": pc.coalesce(masks["phash"], found["phash"]),
+        "dhash": pc.coalesce(masks["dhash"], found["dhash"]),
         "mask_sha256": masks["mask_sha256"],
         MEASURE + "mask_area": masks["mask_area"],
         MEASURE + "mask_peak": masks["mask_peak"],
@@ -265,6 +271,7 @@ def _manifest(raw: pa.Table, found: pa.Table) -> pa.Table:
         **{f"box_{edge}": found[edge] for edge in ("x0", "y0", "x1", "y1")},
         **{name: found[name] for name in PROPOSED},
         "phash": found["phash"],
+        "dhash": found["dhash"],
         "sharpness": found[MEASURE + "sharpness"],
         "num_bytes": pictures["num_bytes"],
         "label": pictures["label"],

@@ -29,7 +29,8 @@ def phash_batch(images: Sequence[np.ndarray]) -> npt.NDArray[np.uint64]:
     """The hashes of many pictures (each as for `phash`; sizes may differ), in their order."""
     if not images:
         return np.empty(0, np.uint64)
-    grey_NHW = np.stack([_small_grey(image_HWC) for image_HWC in images])
+    size = (GREY_SIDE, GREY_SIDE)
+    grey_NHW = np.stack([small_grey(image_HWC, size=size) for image_HWC in images])
     # Columns first, then rows: in the other order the last bits of the sums differ.
     frequencies = dct(dct(grey_NHW, axis=1)[:, :HASH_SIDE], axis=2)[:, :, :HASH_SIDE]
     flat = frequencies.reshape(len(images), HASH_SIDE**2)
@@ -38,7 +39,12 @@ def phash_batch(images: Sequence[np.ndarray]) -> npt.NDArray[np.uint64]:
     return packed.view(">u8")[:, 0].astype(np.uint64)
 
 
-def _small_grey(image_HWC: np.ndarray) -> npt.NDArray[np.float64]:
+def small_grey(image_HWC: np.ndarray, *, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """The picture as Pillow makes it grey and small, by Lanczos; `size` is (width, height).
+
+    Raises:
+        ValueError: the array is no uint8 picture of 1 or 3 channels.
+    """
     shape = image_HWC.shape
     if image_HWC.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
         raise ValueError(
@@ -46,5 +52,5 @@ def _small_grey(image_HWC: np.ndarray) -> npt.NDArray[np.float64]:
             f"allowed: uint8 of shape (height, width, 1 or 3)"
         )
     picture = Image.fromarray(image_HWC[:, :, 0] if shape[2] == 1 else image_HWC)
-    small = picture.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.LANCZOS)
+    small = picture.convert("L").resize(size, Image.Resampling.LANCZOS)
     return np.asarray(small, np.float64)

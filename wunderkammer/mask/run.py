@@ -13,6 +13,7 @@ import pyarrow as pa
 from PIL import Image
 
 from wunderkammer.crops.render import RenderSettings, encode, measures
+from wunderkammer.dedupe.dhash import dhash
 from wunderkammer.dedupe.phash import phash
 from wunderkammer.images.decode import DecodeError, decode_rgb
 from wunderkammer.ledger_map import map_ledgered
@@ -34,6 +35,7 @@ MASKS = pa.schema(
         ("mask_area", pa.float64()),
         ("mask_peak", pa.float64()),
         ("phash", pa.uint64()),
+        ("dhash", pa.uint64()),
         ("sharpness", pa.float64()),
         ("brightness", pa.float64()),
         ("contrast", pa.float64()),
@@ -112,6 +114,7 @@ class _MaskCrop:
             "mask_area": float(mask_HW.mean(dtype=np.float64)) / 255,
             "mask_peak": prediction.peak,
             "phash": phash(masked_HWC),
+            "dhash": dhash(masked_HWC),
             **measures(masked_HWC),
             "reason": None,
             "detail": None,

@@ -10,7 +10,7 @@ from wunderkammer.mask.presets import PRESETS, Normalisation, preset_for
 from wunderkammer.params import digest
 
 # Bump when the same crop, model and settings would give other pixels or measures.
-MASK_VERSION = 1
+MASK_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def _columns(row: Row) -> Row:
     """A row of `RENDERS` or `MASKS` as columns of a manifest."""
     sha256 = row.get("masked_sha256") or row.get("crop_sha256")
     columns = {"crop_sha256": sha256} if sha256 else {}
-    columns |= {name: row[name] for name in ("phash", "sharpness", "reason", "detail")}
+    columns |= {name: row[name] for name in ("phash", "dhash", "sharpness", "reason", "detail")}
     if "mask_sha256" in row:
         columns["mask_sha256"] = row["mask_sha256"]
     return columns | {MEASURE + name: row[name] for name in MEASURED if name in row}

@@ -51,10 +51,15 @@ UNDECIDED, ACCEPTED, CORRECTED, REJECTED_BY_PERSON = (
 CONTENT = (
     "crop_sha256",
     "phash",
+    "dhash",
     "sharpness",
+    "source_width",
+    "source_height",
+    "num_bytes",
     *WINDOW,
     "label",
     "group",
+    "review",
     "reviewer",
     "proposed_by",
 )

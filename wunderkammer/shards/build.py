@@ -5,11 +5,13 @@ content, so that equal crops give equal shards on any machine and a new picture 
 """
 
 import hashlib
+import json
 import logging
 import os
 import shutil
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -24,7 +26,9 @@ from pydantic import JsonValue
 
 from wunderkammer.attribution import shard_credits, write_credits
 from wunderkammer.build import StageInputs
-from wunderkammer.dedupe.groups import Duplicates, find_duplicates
+from wunderkammer.dedupe.families import families, family_names
+from wunderkammer.dedupe.groups import Duplicates
+from wunderkammer.dedupe.leaders import WAYS
 from wunderkammer.dedupe.params import PhashParams
 from wunderkammer.dedupe.search import pairs_within
 from wunderkammer.ledger_map import map_ledgered
@@ -32,6 +36,7 @@ from wunderkammer.manifests import KEPT, REJECTED, SHARDS, kept, rejections
 from wunderkammer.params import digest
 from wunderkammer.progress import track
 from wunderkammer.scratch import scratch_folder
+from wunderkammer.shards.distinct import distinct_crops, with_columns
 from wunderkammer.shards.prepare import PREPARED, ImageSettings, casualty_row, prepare_row
 from wunderkammer.shards.sheets import kept_sheet, rejected_sheet
 from wunderkammer.shards.write import (
@@ -68,8 +73,8 @@ def dedupe_and_shard(inputs: StageInputs) -> Draft:
         TooFewImagesError: fewer than two pictures are left; it says what to change.
     """
     spec, start = inputs.subject.spec, perf_counter()
-    crops = kept(inputs.versions.manifest(_crops(inputs)))
-    duplicates = find_duplicates(crops, max_distance=spec.dedupe.max_distance)
+    crops = with_columns(kept(inputs.versions.manifest(_crops(inputs))))
+    duplicates = distinct_crops(inputs, crops)
     order = content_order(crops, np.flatnonzero(duplicates.is_kept), seed=spec.shard.seed)
     deduped = perf_counter()
     prepared = _prepare(inputs, crops.take(order))
@@ -77,6 +82,8 @@ def dedupe_and_shard(inputs: StageInputs) -> Draft:
     ready = crops.take(order[is_ready]).append_column(
         "image_sha256", prepared["image_sha256"].filter(pa.array(is_ready))
     )
+    kin = families(crops, duplicates, params=spec.dedupe)[order[is_ready]]
+    ready = ready.append_column("family", pa.array(family_names(kin, ready["image_sha256"])))
     if ready.num_rows < 2:
         raise TooFewImagesError(_too_few(inputs, crops.num_rows, ready.num_rows))
     files: dict[str, bytes | Path] = {
@@ -86,7 +93,9 @@ def dedupe_and_shard(inputs: StageInputs) -> Draft:
     made = perf_counter()
     scratch, shards = _write(inputs, ready)
     files.update(zip(_names(shards), (shard.path for shard in shards), strict=True))
-    manifest = _manifest(crops, duplicates, order=order, prepared=prepared, shards=shards)
+    manifest = _manifest(
+        crops, duplicates, order=order, prepared=prepared, ready=ready, shards=shards
+    )
     files.update(_credits(inputs, manifest, folder=scratch))
     summary = Summary(
         num_in=crops.num_rows,
@@ -97,7 +106,7 @@ def dedupe_and_shard(inputs: StageInputs) -> Draft:
             "prepare": round(made - deduped, 3),
             "write": round(perf_counter() - made, 3),
         },
-        measures=_measures(inputs, ready, shards=shards),
+        measures=_measures(inputs, manifest, shards=shards),
     )
     return Draft(_data_version(inputs, ready), summary, manifest, files, scratch)
 
@@ -124,14 +133,19 @@ def check_no_duplicates_left(subject: Subject, store: Store) -> str | None:
     if record is None:
         return f"deduped_shards of {subject.name!r} was never built"
     rows = kept(versions.manifest(record))
-    max_distance = PhashParams.model_validate(record.sections.get("dedupe", {})).max_distance
-    pairs = pairs_within(rows["phash"].to_numpy(), max_distance=max_distance)
-    if not len(pairs.distances):
+    params = PhashParams.model_validate_json(json.dumps(record.sections.get("dedupe", {})))
+    pairs = pairs_within(rows["phash"].to_numpy().copy(), max_distance=params.max_distance)
+    left = np.arange(len(pairs.distances))
+    if params.max_dhash_distance is not None:
+        one, other = rows["dhash"].to_numpy()[pairs.indices.T]
+        left = np.flatnonzero(np.bitwise_count(one ^ other) <= params.max_dhash_distance)
+    if not len(left):
         return None
-    first = [rows["id"][int(row)].as_py() for row in pairs.indices[0]]
+    first = [rows["id"][int(row)].as_py() for row in pairs.indices[left[0]]]
     return (
-        f"{len(pairs.distances)} pairs of kept pictures differ in at most {max_distance} bits, "
-        f"as {first[0]!r} and {first[1]!r} do in {pairs.distances[0]}; build deduped_shards again"
+        f"{len(left)} pairs of kept pictures differ in at most {params.max_distance} bits, as "
+        f"{first[0]!r} and {first[1]!r} do in {pairs.distances[left[0]]}; "
+        f"build deduped_shards again"
     )
 
 
@@ -190,10 +204,11 @@ def _images(inputs: StageInputs, ready: pa.Table) -> Iterator[ShardImage]:
     suffix = SUFFIXES[inputs.subject.spec.shard.codec]
     sha256s = ready["image_sha256"].to_pylist()
     contents = read_in_order(inputs.blobs, sha256s)
-    rows = zip(contents, sha256s, ready["label"].to_pylist(), strict=True)
+    columns = (ready[name].to_pylist() for name in ("label", "family"))
+    rows = zip(contents, sha256s, *columns, strict=True)
     what = f"shards of {inputs.subject.name}"
-    for content, sha256, label in track(rows, total=len(sha256s), what=what, log=log):
-        yield ShardImage(content, sha256, label, path=f"{sha256}.{suffix}")
+    for content, sha256, label, family in track(rows, total=len(sha256s), what=what, log=log):
+        yield ShardImage(content, sha256, label, path=f"{sha256}.{suffix}", family=family)
 
 
 def _new_scratch(inputs: StageInputs) -> Path:
@@ -217,6 +232,7 @@ def _manifest(
     *,
     order: npt.NDArray[np.int64],
     prepared: pa.Table,
+    ready: pa.Table,
     shards: list[Shard],
 ) -> pa.Table:
     """A row a crop, in the crops' order: where it is, or why it is in no shard."""
@@ -231,30 +247,41 @@ def _manifest(
         crops["id"].take(duplicates.duplicate_of[dropped]).to_pylist()
     )
     columns["distance"][dropped] = duplicates.distances[dropped]
-    ready = order[np.asarray(prepared["reason"].is_null())]
+    columns["found_by"][dropped] = np.array(WAYS, object)[duplicates.found_by[dropped]]
+    columns["likeness"][dropped] = [
+        None if np.isnan(value) else value for value in duplicates.likeness[dropped]
+    ]
+    placed = order[np.asarray(prepared["reason"].is_null())]
     sizes = [shard.num_rows for shard in shards]
-    columns["shard"][ready] = np.repeat(np.array(_names(shards), object), sizes)
-    columns["row"][ready] = np.concatenate([np.arange(size) for size in sizes])
-    known = ("id", "sha256", "crop_sha256", "label", "phash", "proposed_by", "reviewer")
+    columns["shard"][placed] = np.repeat(np.array(_names(shards), object), sizes)
+    columns["row"][placed] = np.concatenate([np.arange(size) for size in sizes])
+    columns["family"][placed] = ready["family"].to_pylist()
+    known = ("id", "sha256", "crop_sha256", "label", "phash", "dhash", "proposed_by", "reviewer")
     # Nobody has reviewed the crops of a subject without a gate.
     columns |= {name: crops[name] for name in known if name in crops.column_names}
     return pa.table(columns, schema=SHARDS)
 
 
-def _measures(inputs: StageInputs, ready: pa.Table, *, shards: list[Shard]) -> dict[str, JsonValue]:
+def _measures(
+    inputs: StageInputs, manifest: pa.Table, *, shards: list[Shard]
+) -> dict[str, JsonValue]:
+    ready, ways = kept(manifest), Counter(manifest["found_by"].drop_null().to_pylist())
     params = inputs.subject.spec.shard
     return {
         "num_shards": len(shards),
         "resolution_px": params.resolution_px,
         "channels": params.channels,
         "num_labels": len(pc.unique(ready["label"].drop_null())),
+        "num_families": len(pc.unique(ready["family"])),
+        "found_by": dict(ways.most_common()),
         "bytes": sum(shard.path.stat().st_size for shard in shards),
     }
 
 
 def _data_version(inputs: StageInputs, ready: pa.Table) -> str:
     params = inputs.subject.spec.shard
-    pictures = list(zip(*ready.select(["image_sha256", "label"]).to_pydict().values(), strict=True))
+    told = ready.select(["image_sha256", "label", "family"]).to_pydict()
+    pictures = list(zip(*told.values(), strict=True))
     return digest(
         {
             "images": pictures,

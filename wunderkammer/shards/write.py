@@ -3,6 +3,8 @@
     image: struct<bytes: binary, path: string>    the picture's file, and a name for it
     label: int64 (`ClassLabel`) where every picture has a label, else string
     sha256: string                                SHA-256 of the picture's file
+    family: string                                the same for pictures that are near each other:
+                                                  the least SHA-256 among them
 
 The schema carries the `huggingface` metadata from which `datasets` makes its features
 (https://huggingface.co/docs/datasets, `Features.arrow_schema`), so that
@@ -32,12 +34,16 @@ READ_CHUNK = 16
 
 @dataclass(frozen=True)
 class ShardImage:
-    """A picture's file, its SHA-256, its label, and the name that it goes by."""
+    """A picture's file, its SHA-256, its label, and the name that it goes by.
+
+    `family` is the least SHA-256 among the pictures near it; None if it is alone.
+    """
 
     content: bytes
     sha256: str
     label: str | None
     path: str
+    family: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,7 @@ class _ShardWriter:
                 "image.path": "zstd",
                 "label": "zstd",
                 "sha256": "zstd",
+                "family": "zstd",
             },
             use_dictionary=["label"],
             write_statistics=False,
@@ -172,6 +179,7 @@ class _ShardWriter:
             pa.StructArray.from_arrays(files, ["bytes", "path"]),
             pa.array([row.label if codes is None else codes[row.label] for row in rows]),
             pa.array([row.sha256 for row in rows], pa.string()),
+            pa.array([row.family or row.sha256 for row in rows], pa.string()),
         ]
         types = self._schema.types
         return pa.table([c.cast(t) for c, t in zip(columns, types, strict=True)], self._schema)
@@ -183,12 +191,14 @@ def _schema(names: Sequence[str] | None) -> pa.Schema:
         "image": {"_type": "Image"},
         "label": label if names is None else {"names": list(names), "_type": "ClassLabel"},
         "sha256": {"dtype": "string", "_type": "Value"},
+        "family": {"dtype": "string", "_type": "Value"},
     }
     return pa.schema(
         [
             ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
             ("label", pa.string() if names is None else pa.int64()),
             ("sha256", pa.string()),
+            ("family", pa.string()),
         ],
         metadata={"huggingface": json.dumps({"info": {"features": features}})},
     )
