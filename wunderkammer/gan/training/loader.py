@@ -115,23 +115,18 @@ class ShuffledLoader:
 
     def pixels(self, picked: Picked, rows: range) -> Tensor:
         """Some rows of a batch, float [n, C, H, W] on the device, channels last in memory."""
-        pixels = self._uint8(picked, rows).contiguous(memory_format=torch.channels_last).float()
+        pixels = self.bytes(picked, rows).contiguous(memory_format=torch.channels_last).float()
         if self.mirror:
             flips_N = picked.flips_N[rows.start : rows.stop]
             flips = self._on_device(torch.from_numpy(flips_N))
             pixels = torch.where(flips[:, None, None, None], pixels.flip(3), pixels)
         return pixels.div_(127.5).sub_(1.0)
 
-    def labels(self, picked: Picked, rows: range) -> Tensor | None:
-        """The labels of those rows, one-hot float [n, L]; None without labels."""
-        if self.data.labels_N is None:
-            return None
-        labels_N = self.data.labels_N[picked.indices_N[rows.start : rows.stop]]
-        one_hot = functional.one_hot(torch.from_numpy(labels_N), self.data.num_labels)
-        return self._on_device(one_hot.float())
+    def bytes(self, picked: Picked, rows: range) -> Tensor:
+        """Some rows of a batch, uint8 [n, C, H, W] on the device, neither mirrored nor scaled.
 
-    def _uint8(self, picked: Picked, rows: range) -> Tensor:
-        """Each row of a batch is read once, however many phases look at it, and in what parts."""
+        Each is read once, however many phases look at it, and in what parts.
+        """
         before = self._kept
         if before is None or before.picked is not picked or not _within(rows, before.rows):
             wanted = rows
@@ -144,6 +139,14 @@ class ShuffledLoader:
                 self.data.expect(following[wanted.start : wanted.stop])
         first = before.rows.start
         return before.pixels_NCHW[rows.start - first : rows.stop - first]
+
+    def labels(self, picked: Picked, rows: range) -> Tensor | None:
+        """The labels of those rows, one-hot float [n, L]; None without labels."""
+        if self.data.labels_N is None:
+            return None
+        labels_N = self.data.labels_N[picked.indices_N[rows.start : rows.stop]]
+        one_hot = functional.one_hot(torch.from_numpy(labels_N), self.data.num_labels)
+        return self._on_device(one_hot.float())
 
     def _gather(self, indices_N: Indices) -> Tensor:
         resident_NCHW = self.data.resident_NCHW
