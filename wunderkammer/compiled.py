@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 
-def compiled(function: Callable[..., Any], signature: str) -> Callable[..., Any]:
-    """`function` compiled for a signature of numba's, or loaded from its cache where it has one."""
+def compiled(function: Callable[..., Any], signature: Any) -> Callable[..., Any]:
+    """`function` compiled for a signature of numba's (a text or its types), or from its cache."""
     from numba import njit
 
     try:

@@ -132,7 +132,12 @@ def _taps(num_in: int, low: float, high: float, num_out: int) -> Taps:
 
 @cache
 def _kernel() -> Any:
-    return compiled(_filter_rows, "void(u1[:, ::1], i8, i8[::1], i4[:, ::1], u1[:, ::1])")
+    from numba import types
+
+    # What Pillow decodes can't be written to.
+    rows = types.Array(types.uint8, 2, "C", readonly=True)
+    first, weights, out = types.int64[::1], types.int32[:, ::1], types.uint8[:, ::1]
+    return compiled(_filter_rows, types.void(rows, types.int64, first, weights, out))
 
 
 def _filter_rows(rows, start, first, weights, out):  # type: ignore[no-untyped-def]
