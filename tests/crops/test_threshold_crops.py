@@ -1,5 +1,7 @@
 """Crops of specimens: found by a threshold, once a picture."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,6 +35,9 @@ def test_the_specimen_is_framed_and_an_empty_plate_rejected(plates):
     record = plates.crop()
     rows = {row["id"]: row for row in plates.manifest(record).to_pylist()}
     assert rows["nothing"]["reason"] == "no_region"
+    sheet = Image.open(io.BytesIO(plates.read(record, "rejected.jpg"))).convert("L")
+    # The empty plate, not the grey of a tile without a picture.
+    assert sheet.getpixel((8 + 64, 38 + 64)) < 30
     box = [rows["shell"][f"box_{edge}"] for edge in ("x0", "y0", "x1", "y1")]
     assert box == pytest.approx([58, 28, 142, 112], abs=4)
     assert rows["shell"]["measure/area_share"] == pytest.approx(0.118, abs=0.01)

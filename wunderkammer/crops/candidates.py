@@ -17,6 +17,10 @@ import pyarrow as pa
 from wunderkammer.crops.cuts import MEASURE, Floats
 from wunderkammer.crops.windows import Boxes, Ints, Windows
 
+# Reasons of pictures that were looked at without a fault, in which nothing makes a window.
+NO_OBJECT, NO_REGION, NO_PAGE = "no_object", "no_region", "no_page"
+NOTHING_FOUND = (NO_OBJECT, NO_REGION, NO_PAGE)
+
 
 def candidates(
     picture: Ints,

@@ -10,12 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wunderkammer.crops.candidates import candidates, with_missing
+from wunderkammer.crops.candidates import NO_OBJECT, candidates, with_missing
 from wunderkammer.crops.cuts import Bools, Cut, Floats
 from wunderkammer.crops.params import DetectedParams
 from wunderkammer.crops.windows import Boxes, Ints, centre_shift, cover, squares_around
 
-NO_OBJECT = "no_object"
 SEVERAL_OBJECTS = "several_objects"
 
 

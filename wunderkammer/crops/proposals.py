@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wunderkammer.build import StageInputs
+from wunderkammer.crops.candidates import NO_PAGE, NO_REGION
 from wunderkammer.crops.centre import centre_candidates
 from wunderkammer.crops.cuts import MEASURE
 from wunderkammer.crops.detected import detected_candidates
@@ -43,7 +44,7 @@ def _specimens(inputs: StageInputs, raw: pa.Table, params: ThresholdParams) -> p
         _ints(raw["height"]),
         finder=finder,
         place=partial(place_specimen, params=params),
-        nothing_found="no_region",
+        nothing_found=NO_REGION,
         num_most=1,
     )
 
@@ -58,7 +59,7 @@ def _pages(inputs: StageInputs, raw: pa.Table, params: PageParams) -> pa.Table:
         _ints(raw["height"]),
         finder=finder,
         place=partial(place_page, fit=params.fit),
-        nothing_found="no_page",
+        nothing_found=NO_PAGE,
         num_most=MAX_PAGES_A_SCAN,
     )
 

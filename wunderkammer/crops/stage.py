@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wunderkammer.build import StageInputs
+from wunderkammer.crops.candidates import NOTHING_FOUND
 from wunderkammer.crops.centre import rendered_cuts
 from wunderkammer.crops.cuts import MEASURE, Verdicts, judge
 from wunderkammer.crops.params import CropParams
@@ -340,10 +341,13 @@ def _rejected_sheet(manifest: pa.Table, *, blobs: Blobs) -> bytes:
 
 
 def _rejected_tile(row: dict[str, object], *, blobs: Blobs) -> Tile:
-    if row["limit"] is None:
-        # What could not be rendered, or took a worker down, is not tried again here.
-        return Tile(None, f"{row['reason']}\n{row['detail']}")
-    caption = f"{row['reason']}\n{row['measured']:.4g} (limit {row['limit']:.4g})"
+    if row["limit"] is not None:
+        caption = f"{row['reason']}\n{row['measured']:.4g} (limit {row['limit']:.4g})"
+    else:
+        caption = f"{row['reason']}\n{row['detail']}"
+        if row["reason"] not in NOTHING_FOUND:
+            # What could not be rendered, or took a worker down, is not tried again here.
+            return Tile(None, caption)
     if int(str(row["source_width"])) * int(str(row["source_height"])) > MAX_SHOWN_PIXELS:
         return Tile(None, caption)
     return Tile(blobs.get(str(row["sha256"])), caption)
