@@ -1,5 +1,6 @@
 """The command that writes a subject's training set for other tools."""
 
+import logging
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -57,6 +58,7 @@ def export(
     from wunderkammer.export.write import check_target, write_export
     from wunderkammer.shards.read import ShardError
 
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     store = open_store()
     record = Versions(store).current(subject, DEDUPED_SHARDS.name)
     if record is None:

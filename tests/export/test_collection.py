@@ -7,7 +7,16 @@ from wunderkammer.export.collection import ExportError, choose
 from wunderkammer.gan.holdout import split
 from wunderkammer.images.pyramid import area_shrunk
 from wunderkammer.shards.read import ShardError, shard_keys
+from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Versions
+
+EVERYTHING = {
+    "resolution_px": None,
+    "side": "all",
+    "labelled": False,
+    "held_out": 0.0,
+    "seed": 0,
+}
 
 
 def test_pictures_come_in_the_order_of_the_shards_numbered_without_gaps(chosen):
@@ -17,6 +26,14 @@ def test_pictures_come_in_the_order_of_the_shards_numbered_without_gaps(chosen):
     assert [picture.sha256 for picture in pictures] == list(collection.shards.sha256s)
     for k, picture in enumerate(pictures):
         assert np.array_equal(collection.pixels(picture), drawn(k).transpose(2, 0, 1))
+
+
+def test_pictures_come_from_an_object_store_as_from_a_disk(museum):
+    record = museum.publish()
+    for location in (museum.store.location, f"file://{museum.store.location}"):
+        collection = choose(Store(location), record, **EVERYTHING)
+        for k, picture in enumerate(collection.pictures()):
+            assert np.array_equal(collection.pixels(picture), drawn(k).transpose(2, 0, 1))
 
 
 def test_the_sides_of_a_split_are_those_that_a_training_has(chosen):
@@ -101,12 +118,4 @@ def test_shards_that_are_not_the_published_ones_are_not_exported(museum):
     keys = shard_keys(record)
     museum.store.write(keys[0], museum.store.read(keys[1]))
     with pytest.raises(ShardError, match="than its manifest lists; build deduped_shards again"):
-        choose(
-            museum.store,
-            record,
-            resolution_px=None,
-            side="all",
-            labelled=False,
-            held_out=0.0,
-            seed=0,
-        )
+        choose(museum.store, record, **EVERYTHING)

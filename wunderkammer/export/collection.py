@@ -196,12 +196,7 @@ def choose(
     wanted_px = made.resolution_px if resolution_px is None else resolution_px
     _check_side(record.subject, wanted_px, made.resolution_px)
     shards = open_shards(store, record)
-    is_wanted = np.ones(shards.num_images, bool)
-    if side != "all":
-        _, held_out_N = split(shards.sha256s, share=held_out, seed=seed)
-        is_wanted[held_out_N] = False
-        if side == "held-out":
-            is_wanted = ~is_wanted
+    is_wanted = _is_on_side(shards, side=side, held_out=held_out, seed=seed)
     if labelled:
         is_wanted &= np.array([label is not None for label in shards.labels])
     if not is_wanted.any():
@@ -211,6 +206,16 @@ def choose(
             f"{held_out:g}); export another split, or change the recipe"
         )
     return Collection(record, shards, side, wanted_px, is_wanted)
+
+
+def _is_on_side(
+    shards: ShardSet, *, side: Side, held_out: float, seed: int
+) -> npt.NDArray[np.bool_]:
+    if side == "all":
+        return np.ones(shards.num_images, bool)
+    is_held_out = np.zeros(shards.num_images, bool)
+    is_held_out[split(shards.sha256s, share=held_out, seed=seed)[1]] = True
+    return is_held_out if side == "held-out" else ~is_held_out
 
 
 def interleaved(image_CHW: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
