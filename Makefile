@@ -1,7 +1,8 @@
 # The two commands of the README are `make demo` and `make test`; `make help` lists the rest.
 PYTHON ?= python3
 VENV := .venv
-# img2dataset wants an older OpenCV and an older pandas than the project has.
+# img2dataset wants an older OpenCV and an older pandas than the project has. imagededup is there
+# for its search, which needs no torch.
 PEERS := .peers
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -47,7 +48,7 @@ format: setup ## rewrite the code in the common format
 bench: setup ## run the benchmarks
 	@set -e; for script in $(wildcard benchmarks/*.py); do $(BIN)/python $$script; done
 
-peers: setup ## make .peers, with what the benchmark of downloads compares with
+peers: setup ## make .peers, with what the benchmarks of downloads and of duplicates compare with
 	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	@VIRTUAL_ENV=$(CURDIR)/$(PEERS) $(BIN)/uv pip sync --quiet benchmarks/peers.txt
 
@@ -55,8 +56,10 @@ lock: setup ## resolve pyproject.toml into requirements.lock, and the peers apar
 	@printf '%s ; sys_platform == "never"\n' opencv-python openvino-telemetry > $(VENV)/overrides.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 		--overrides $(VENV)/overrides.txt --extra dev pyproject.toml --output-file requirements.lock
-	@printf '%s\n' img2dataset requests | $(BIN)/uv pip compile --quiet --universal \
-		--python-version 3.11 --no-header --no-annotate - --output-file benchmarks/peers.txt
+	@printf '%s ; sys_platform == "never"\n' torch torchvision > $(VENV)/overrides.txt
+	@printf '%s\n' img2dataset requests faiss-cpu imagededup | $(BIN)/uv pip compile --quiet \
+		--universal --python-version 3.11 --no-header --no-annotate \
+		--overrides $(VENV)/overrides.txt - --output-file benchmarks/peers.txt
 
 clean: ## remove .venv and .peers (not the data)
 	@rm -rf $(VENV) $(PEERS)

@@ -8,9 +8,9 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 INTRODUCTION = """# Benchmarks
 
 Each section is what a benchmark wrote with `--write`, on the device in its heading. `make bench` \
-runs them all. `make peers` makes `.peers` first, with what the benchmark of downloads compares \
-with. For a comparison with NVlabs/stylegan2-ada-pytorch itself, point the training benchmark to a \
-checkout of it:
+runs them all. `make peers` makes `.peers` first, with what the benchmarks of downloads and of \
+duplicates compare with. For a comparison with NVlabs/stylegan2-ada-pytorch itself, point the \
+training benchmark to a checkout of it:
 
     .venv/bin/python benchmarks/train.py --reference CHECKOUT --write
 """

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wunderkammer.dedupe import search
 from wunderkammer.dedupe.search import pairs_within
 
 HASHES = st.integers(0, 2**64 - 1)
@@ -120,6 +121,7 @@ def test_the_search_works_where_nothing_can_be_cached() -> None:
 import numpy as np
 from numba.core.caching import CacheImpl
 CacheImpl._locator_classes = []  # what a read-only install without a home folder amounts to
+from wunderkammer.dedupe import search
 from wunderkammer.dedupe.search import pairs_within
 print(pairs_within(np.array([5, 4, 99], np.uint64), max_distance=1).indices.tolist())
 """
@@ -133,3 +135,17 @@ def test_importing_the_search_does_not_import_numba() -> None:
     code = "import sys, wunderkammer.dedupe.groups; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.parametrize("num_known", [0, 50])
+def test_more_pairs_than_there_is_room_for_are_found_in_turns(
+    monkeypatch: pytest.MonkeyPatch, num_known: int
+) -> None:
+    monkeypatch.setattr(search, "SPARE_ROWS", 0)
+    rng = np.random.default_rng(7)
+    hashes = rng.integers(0, 2**64, 6, dtype=np.uint64)[rng.integers(0, 6, 60)]
+    hashes ^= np.uint64(1) << rng.integers(0, 64, 60, dtype=np.uint64)
+    pairs = pairs_within(hashes, max_distance=2, num_known=num_known)
+    expected = [(i, j) for i, j, _ in brute_force(hashes, 2) if j >= num_known]
+    assert pairs.indices.tolist() == [list(pair) for pair in expected]
+    assert len(expected) > 60

@@ -27,8 +27,8 @@ class Kernels:
 def kernels() -> Kernels:
     """Compile them, or load them from numba's cache where one can be kept."""
     sorting = "void(u8[::1], i8, u8[::1], i4[::1], i8[::1])"
-    buckets = "i8(u8[::1], i4[::1], i8[::1], i8[::1], i8, i8[:, ::1])"
-    new = "i8(u8[::1], i4[::1], i8[::1], u8[::1], i4[::1], i8, i8[::1], i8, i8[:, ::1])"
+    buckets = "i8(u8[::1], i4[::1], i8[::1], i8[::1], i8, i8[::1], i8[:, ::1])"
+    new = "i8(u8[::1], i4[::1], i8[::1], u8[::1], i4[::1], i8, i8[::1], i8, i8[::1], i8[:, ::1])"
     neighbours = "i8[::1](i8[:, ::1], i8)"
     return Kernels(
         compiled(_sort_by_bucket, sorting),
@@ -62,15 +62,17 @@ def _sort_by_bucket(hashes, shift, sorted_hashes, ids, starts):  # type: ignore[
     starts[0] = 0
 
 
-def _compare_buckets(hashes, ids, starts, masks, max_distance, pairs):  # type: ignore[no-untyped-def]
-    """How many hashes in near buckets differ in at most `max_distance` bits.
+def _compare_buckets(hashes, ids, starts, masks, max_distance, state, pairs):  # type: ignore[no-untyped-def]
+    """Find hashes in near buckets that differ in at most `max_distance` bits; returns how many.
 
     `hashes` and `ids` lie bucket by bucket: bucket b is `starts[b]` to `starts[b + 1]`, and is
-    compared with bucket b ^ mask. `pairs` [P, 2] takes the ids, as many as fit: an array that
-    grows would slow the inner loop tenfold.
+    compared with bucket b ^ mask. `pairs` [P, 2] takes the ids: an array that grows would slow the
+    inner loop tenfold. Where it is full, `state` tells the bucket to go on with, and how many that
+    one has.
     """
     num_pairs = 0
-    for bucket in range(len(starts) - 1):
+    for bucket in range(state[0], len(starts) - 1):
+        num_before = num_pairs
         if starts[bucket] == starts[bucket + 1]:
             continue
         for mask in masks:
@@ -92,16 +94,23 @@ def _compare_buckets(hashes, ids, starts, masks, max_distance, pairs):  # type: 
                             pairs[num_pairs, 0] = min(ids[a], ids[b])
                             pairs[num_pairs, 1] = max(ids[a], ids[b])
                         num_pairs += 1
+        if num_pairs > len(pairs):
+            state[0], state[1] = bucket, num_pairs - num_before
+            return num_before
+    state[0] = len(starts) - 1
     return num_pairs
 
 
-def _compare_new(hashes, ids, starts, asked, asked_ids, shift, masks, max_distance, pairs):  # type: ignore[no-untyped-def]
+def _compare_new(hashes, ids, starts, asked, asked_ids, shift, masks, max_distance, state, pairs):  # type: ignore[no-untyped-def]
     """As `_compare_buckets`, but each pair has one of `asked`, which lie bucket by bucket too.
 
-    Mask by mask, so that one near bucket after the other is read in nearly their order.
+    Mask by mask, so that one near bucket after the other is read in nearly their order; `state`
+    tells the number of the mask to go on with.
     """
     num_pairs = 0
-    for mask in masks:
+    for m in range(state[0], len(masks)):
+        mask = masks[m]
+        num_before = num_pairs
         for a in range(len(asked)):
             bucket = np.int64((asked[a] >> np.uint64(shift)) & np.uint64(0xFFFF)) ^ mask
             for b in range(starts[bucket], starts[bucket + 1]):
@@ -117,6 +126,10 @@ def _compare_new(hashes, ids, starts, asked, asked_ids, shift, masks, max_distan
                         pairs[num_pairs, 0] = ids[b]
                         pairs[num_pairs, 1] = asked_ids[a]
                     num_pairs += 1
+        if num_pairs > len(pairs):
+            state[0], state[1] = m, num_pairs - num_before
+            return num_before
+    state[0] = len(masks)
     return num_pairs
 
 

@@ -6,6 +6,7 @@ of the others. So each chunk is a table of buckets in which only near buckets ar
 (Norouzi, Punjani and Fleet, "Fast Exact Search in Hamming Space With Multi-Index Hashing", 2014).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +20,7 @@ CHUNK_BITS = 16
 NUM_BUCKETS = 1 << CHUNK_BITS
 MAX_DISTANCE = 64
 MAX_HASHES = 2**31 - 1
+SPARE_ROWS = 1024
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -91,17 +93,31 @@ def _pairs_of_chunk(
     by_bucket, ids, starts = _sorted(hashes, shift)
     buckets = np.arange(NUM_BUCKETS)
     masks = buckets[np.bitwise_count(buckets) <= limit]
-    compare = partial(kernels().compare_buckets, by_bucket, ids, starts)
-    if num_known:
-        new, new_ids, _ = _sorted(hashes[num_known:], shift)
-        new_ids += num_known
-        compare = partial(kernels().compare_new, by_bucket, ids, starts, new, new_ids, shift)
-    indices_P2 = np.empty((len(hashes) - num_known + 1024, 2), np.int64)
-    num_pairs = compare(masks, max_distance, indices_P2)
-    if num_pairs > len(indices_P2):
-        indices_P2 = np.empty((num_pairs, 2), np.int64)
-        compare(masks, max_distance, indices_P2)
-    return indices_P2[:num_pairs]
+    if not num_known:
+        compare = partial(kernels().compare_buckets, by_bucket, ids, starts, masks, max_distance)
+        return _collected(compare, num_steps=NUM_BUCKETS, num_rows=len(hashes) + SPARE_ROWS)
+    new, new_ids, _ = _sorted(hashes[num_known:], shift)
+    new_ids += num_known
+    compare = partial(
+        kernels().compare_new, by_bucket, ids, starts, new, new_ids, shift, masks, max_distance
+    )
+    return _collected(compare, num_steps=len(masks), num_rows=len(new) + SPARE_ROWS)
+
+
+def _collected(
+    compare: Callable[..., int], *, num_steps: int, num_rows: int
+) -> npt.NDArray[np.int64]:
+    """The pairs of all steps, through an array of `num_rows`, or of what one step needs."""
+    pairs_P2 = np.empty((num_rows, 2), np.int64)
+    state = np.zeros(2, np.int64)
+    found: list[npt.NDArray[np.int64]] = []
+    while state[0] < num_steps:
+        num_pairs = compare(state, pairs_P2)
+        if state[0] < num_steps or found:
+            found.append(pairs_P2[:num_pairs].copy())
+        if state[1] > len(pairs_P2):
+            pairs_P2 = np.empty((state[1], 2), np.int64)
+    return np.concatenate(found) if found else pairs_P2[:num_pairs]
 
 
 def _sorted(
