@@ -3,14 +3,17 @@
 import logging
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wunderkammer.stages import DEDUPED_SHARDS
-from wunderkammer.storage.store import open_store
-from wunderkammer.storage.versions import Versions
+from wunderkammer.storage.store import Store, open_store
+from wunderkammer.storage.versions import Record, Versions
 from wunderkammer.subject import Subject, SubjectError, load_subjects, subjects_folder
+
+if TYPE_CHECKING:
+    from wunderkammer.export.collection import Collection
 
 
 class ExportFormat(StrEnum):
@@ -31,42 +34,43 @@ class Split(StrEnum):
     HELD_OUT = "held-out"
 
 
+Kind = Annotated[
+    ExportFormat,
+    typer.Option(
+        "--format",
+        help="nvlabs-zip for NVlabs' trainers; webdataset: tar files; imagefolder: a folder a "
+        "label; hdf5 and tfrecords: every side from 4 px up.",
+    ),
+]
+Out = Annotated[Path | None, typer.Option(help="The new folder; SUBJECT-FORMAT, if not given.")]
+Resolution = Annotated[
+    int | None,
+    typer.Option(metavar="PX", help="A smaller side, a power of two, by means of areas."),
+]
+WhichSplit = Annotated[
+    Split, typer.Option(help="All pictures, or one side of the recipe's train.held_out.")
+]
+Labelled = Annotated[bool, typer.Option("--labelled", help="Leave out pictures without a label.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier export.")]
+
+
 def export(
     subject: Annotated[str, typer.Argument(help="The subject whose training set it is.")],
-    kind: Annotated[ExportFormat, typer.Option("--format", help="For which tools.")],
-    out: Annotated[
-        Path | None, typer.Option(help="The new folder; SUBJECT-FORMAT, if not given.")
-    ] = None,
-    resolution: Annotated[
-        int | None,
-        typer.Option(metavar="PX", help="A smaller side, a power of two, by means of areas."),
-    ] = None,
-    split: Annotated[
-        Split, typer.Option(help="All pictures, or one side of the recipe's train.held_out.")
-    ] = Split.ALL,
-    labelled: Annotated[
-        bool, typer.Option("--labelled", help="Leave out pictures without a label.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+    kind: Kind,
+    out: Out = None,
+    resolution: Resolution = None,
+    split: WhichSplit = Split.ALL,
+    labelled: Labelled = False,
+    force: Force = False,
 ) -> None:
-    """Write a subject's training set for other tools, with its labels and credits.
-
-    nvlabs-zip is what NVlabs' StyleGAN2-ADA and StyleGAN3 train on; webdataset are tar files;
-    imagefolder is a folder a label; hdf5 and tfrecords have every power of two from 4 px up.
-    """
+    """Write a subject's training set for other tools, with its labels and credits."""
     from wunderkammer.export.collection import ExportError, choose
     from wunderkammer.export.write import check_target, write_export
     from wunderkammer.shards.read import ShardError
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     store = open_store()
-    record = Versions(store).current(subject, DEDUPED_SHARDS.name)
-    if record is None:
-        _recipe(subject)
-        raise _failed(
-            f"{DEDUPED_SHARDS.name} of {subject!r} was never built; run: wunderkammer refresh "
-            f"{subject}"
-        )
+    record = _record(store, subject)
     train = None if split is Split.ALL else _recipe(subject).spec.train
     target = out or Path(f"{subject}-{kind.value}")
     try:
@@ -83,8 +87,24 @@ def export(
         write_export(collection, kind=kind.value, target=target, replace=force)
     except (ExportError, ShardError) as error:
         raise _failed(str(error)) from error
+    _tell(collection, target)
+
+
+def _record(store: Store, subject: str) -> Record:
+    record = Versions(store).current(subject, DEDUPED_SHARDS.name)
+    if record is None:
+        _recipe(subject)
+        raise _failed(
+            f"{DEDUPED_SHARDS.name} of {subject!r} was never built; run: wunderkammer refresh "
+            f"{subject}"
+        )
+    return record
+
+
+def _tell(collection: "Collection", target: Path) -> None:
     typer.echo(
-        f"{target}: {collection.num_images} pictures of {subject} at {collection.resolution_px} px"
+        f"{target}: {collection.num_images} pictures of {collection.subject} at "
+        f"{collection.resolution_px} px"
     )
     if 0 < collection.num_unlabelled < collection.num_images:
         typer.echo(

@@ -20,6 +20,7 @@ from wunderkammer.images.pyramid import area_pyramid, area_shrunk
 from wunderkammer.shards.params import ShardParams
 from wunderkammer.shards.prepare import WHITE
 from wunderkammer.shards.read import ShardSet, decode_image, open_shards, stream_images
+from wunderkammer.shards.write import class_names
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Record
 from wunderkammer.workers import num_cpus
@@ -112,10 +113,10 @@ class Collection:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """The labels by their numbers; none at all unless every picture has one."""
+        """The labels by their numbers, of at most 10,000; none unless every picture has one."""
         if self.num_unlabelled:
             return ()
-        return tuple(sorted({label for label in self.shards.labels if label is not None}))
+        return class_names(label for label in self.shards.labels if label is not None) or ()
 
     @cached_property
     def numbers(self) -> list[int]:
