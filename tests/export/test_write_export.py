@@ -78,12 +78,13 @@ def test_an_earlier_export_stays_while_its_successor_fails(chosen, museum, targe
 
 def test_what_a_killed_export_left_is_removed_and_what_a_running_one_writes_is_not(chosen, target):
     host = socket.gethostname()
-    gone, alive, foreign = (
-        target.parent / f".moths.{host}-{2**22 + 1}.part",
+    gone, reborn, alive, foreign = (
+        target.parent / f".moths.{host}-{2**22 + 1}.old",
+        target.parent / f".moths.{host}-{os.getpid()}.part",
         target.parent / f".moths.{host}-{os.getppid()}.part",
         target.parent / ".moths.elsewhere-1.part",
     )
-    for left in (gone, alive, foreign):
+    for left in (gone, reborn, alive, foreign):
         left.mkdir(parents=True)
         (left / "half.tar").write_bytes(b"ha")
     write_to(target, chosen())

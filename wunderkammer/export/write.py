@@ -134,7 +134,8 @@ def _new_part(target: Path) -> Path:
     ours = f".{target.name}.{socket.gethostname()}-"
     for left in target.parent.glob(f"{glob.escape(ours)}*"):
         pid = left.stem.removeprefix(ours)
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+        # In a container each run may have the number of the one before.
+        if pid.isdecimal() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
             shutil.rmtree(left)
     part = target.with_name(f"{ours}{os.getpid()}.part")
     part.mkdir()
