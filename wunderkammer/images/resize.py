@@ -24,9 +24,9 @@ WEIGHT_BITS = 22
 ROWS_AT_ONCE = 4
 STRIP_ROWS = 128
 
-# To load numba takes about this long. A process that has spent as much in Pillow's resize loads it:
-# at most twice what would have been best, whether it resizes one picture or a million.
-PATIENCE_S = 0.5
+# To load numba and the kernel takes about this long. A process that has spent as much in Pillow's
+# resize loads them: at most twice what would have been best, for one picture or a million.
+PATIENCE_S = 1.0
 
 LANCZOS = Image.Resampling.LANCZOS
 
