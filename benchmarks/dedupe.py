@@ -29,7 +29,7 @@ PEERS = {"faiss flat": (50_000, 200_000), "faiss multi-hash": (20_000,), "imaged
 
 @dataclass(frozen=True)
 class Contest:
-    """What is searched: the number of hashes, the distance, copies of one, and how many are known."""
+    """What is searched: so many hashes, the distance, copies of one, and how many are known."""
 
     size: int
     distance: int
@@ -54,14 +54,14 @@ class Outcome:
 def main(arguments: list[str] | None = None) -> None:
     """Compare, and print the tables."""
     options = parse(arguments)
-    own = [whole_rows(options.size, options.rounds), added_rows(options.size, options.rounds)]
+    own = (whole_rows(options.size, options.rounds), added_rows(options.size, options.rounds))
     peers = peer_rows(options.peers, options.rounds) if options.peers.exists() else []
     words = sys.argv[1:] if arguments is None else arguments
     text = section(
         *own,
-        peers,
+        peers=peers,
         command=" ".join(["python benchmarks/dedupe.py", *words]),
-        versions=versions(options.peers) if peers else "no peers: run `make peers`",
+        versions=versions(options.peers) if peers else "none, for want of `make peers`",
     )
     print(text)
     if options.write:
@@ -172,7 +172,8 @@ def figures(outcome: Outcome) -> list[str]:
 
 def versions(python: Path) -> str:
     """Of the peers."""
-    code = "import sys; from importlib.metadata import version; [print(n, version(n)) for n in sys.argv[1:]]"
+    code = "import sys; from importlib.metadata import version\n"
+    code += "for name in sys.argv[1:]: print(name, version(name))"
     command = [str(python), "-c", code, *PACKAGES]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return ", ".join(done.stdout.splitlines())
@@ -181,8 +182,8 @@ def versions(python: Path) -> str:
 def section(
     whole: list[list[str]],
     added: list[list[str]],
-    peers: list[list[str]],
     *,
+    peers: list[list[str]],
     command: str,
     versions: str,
 ) -> str:
@@ -191,9 +192,9 @@ def section(
     parts = [
         f"## Search for near-duplicates on one core of {processor()}",
         f"Peers: {versions}. Command: `{command}`.",
-        "All pairs of 64-bit hashes within a Hamming distance, none missed: random hashes, of which "
-        "one in fifty has a neighbour within 12 bits. Medians of processes that took turns, after a "
-        "small search that compiles or loads what is needed; all found the same pairs.",
+        "All pairs of 64-bit hashes within a Hamming distance, none missed: random hashes, of "
+        "which one in fifty has a neighbour within 12 bits. Medians of processes that took turns, "
+        "after a small search that compiles or loads what is needed; all found the same pairs.",
         table(["all hashes", *cost], whole),
         "A hundredth is new. It is in 1.99 % of all pairs of hashes.",
         table(["a hundredth is new", *cost, "of all"], added),
@@ -201,9 +202,9 @@ def section(
     if peers:
         parts += [
             "faiss flat is `IndexBinaryFlat.range_search` on one thread, which compares each hash "
-            "with each; faiss multi-hash is `IndexBinaryMultiHash` with as many bits flipped as make "
-            "it exact; imagededup is its own compiled search, its default, with the time of its "
-            "processes. Sizes are those that finish in a minute.",
+            "with each; faiss multi-hash is `IndexBinaryMultiHash` with as many bits flipped as "
+            "make it exact; imagededup is its own compiled search, its default, with the time of "
+            "its processes. Sizes are those that finish in a minute.",
             table(["against", "CPU-s", "ours, CPU-s", "ratio"], peers),
         ]
     return "\n\n".join(parts)

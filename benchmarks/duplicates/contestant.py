@@ -87,7 +87,7 @@ def remembered(hashes: np.ndarray, distance: int, known: int) -> Search:
 
 def faiss_flat(hashes: np.ndarray, distance: int, known: int) -> Search:
     """Each hash with each."""
-    import faiss
+    import faiss  # type: ignore[import-not-found]
 
     return lambda: _of_faiss(faiss.IndexBinaryFlat(64), hashes, distance)
 
@@ -107,7 +107,9 @@ def imagededup(hashes: np.ndarray, distance: int, known: int) -> Search:
     models = types.ModuleType("imagededup.utils.models")
     models.CustomModel = object  # type: ignore[attr-defined]
     sys.modules.setdefault("imagededup.utils.models", models)
-    from imagededup.handlers.search.retrieval import HashEval
+    from imagededup.handlers.search.retrieval import (  # type: ignore[import-not-found]
+        HashEval,
+    )
 
     names = {str(number): f"{value:016x}" for number, value in enumerate(hashes.tolist())}
 

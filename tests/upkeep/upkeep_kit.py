@@ -38,7 +38,10 @@ class House:
     def scrape(self, names):
         """A version of pictures, each with its name as its bytes; returns their hashes by name."""
         hashes = {name: self.blobs.put(name.encode()) for name in names}
-        rows = [{"key": name, "sha256": sha256} for name, sha256 in hashes.items()]
+        rows = [
+            {"key": name, "sha256": sha256, "num_bytes": len(name)}
+            for name, sha256 in hashes.items()
+        ]
         self.ledger("raw_scrape", "facts").append(pa.Table.from_pylist(rows, FACTS))
         rows = [
             {"id": name, "sha256": sha256, "num_bytes": len(name), "decision": KEPT}
