@@ -23,7 +23,7 @@ from benchmarks.document import DOCUMENT, processor, table, write_section
 
 NUM_PICTURES = 8
 # Of a folder's; quality is that of all.
-MAX_TIMED = 16
+MAX_TIMED = 8
 # Some seconds of work for two processes.
 NUM_CROPS = {256: 1200, 1024: 480}
 DEFAULT_NUM_CROPS = 480
