@@ -149,3 +149,9 @@ def test_more_pairs_than_there_is_room_for_are_found_in_turns(
     expected = [(i, j) for i, j, _ in brute_force(hashes, 2) if j >= num_known]
     assert pairs.indices.tolist() == [list(pair) for pair in expected]
     assert len(expected) > 60
+
+
+def test_a_column_that_cannot_be_written_to_is_searched() -> None:
+    hashes = np.array([5, 4, 1 << 60], np.uint64)
+    hashes.setflags(write=False)
+    assert searched(hashes, 1) == [(0, 1, 1)]

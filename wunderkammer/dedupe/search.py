@@ -126,7 +126,9 @@ def _sorted(
     """The hashes bucket by bucket, where each stood, and where each bucket starts."""
     by_bucket, ids = np.empty_like(hashes), np.empty(len(hashes), np.int32)
     starts = np.empty(NUM_BUCKETS + 1, np.int64)
-    kernels().sort_by_bucket(hashes, shift, by_bucket, ids, starts)
+    # Arrow's columns can't be written to, and count as another type to the compiled loops.
+    writable = np.require(hashes, requirements="W")
+    kernels().sort_by_bucket(writable, shift, by_bucket, ids, starts)
     return by_bucket, ids, starts
 
 
