@@ -91,9 +91,13 @@ def _fit(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px
     text = "".join(letter if letter.isprintable() else "?" for letter in text)[:400]
     if len(text) <= MIN_LETTERS or font.getlength(text) <= width_px:
         return text
+
+    def shown_px(num_letters: int) -> float:
+        return font.getlength(_shortened(text, num_letters))
+
     # The more letters, the wider.
     numbers = range(MIN_LETTERS, len(text))
-    place = bisect_right(numbers, width_px, key=lambda n: font.getlength(_shortened(text, n)))
+    place = bisect_right(numbers, float(width_px), key=shown_px)
     return _shortened(text, numbers[max(place - 1, 0)])
 
 
