@@ -9,7 +9,7 @@ Layout below the store's root:
     subjects/<subject>/<stage>/{ledger,checked}/…         per-image results (storage/ledger.py)
 
 Everything of a version is written before a record names it, and `current.json` is replaced in one
-step, so a reader sees the old version or the new one, whole.
+step, so a reader sees the old version or the new one, whole. docs/storage.md tells of the rest.
 """
 
 import hashlib
