@@ -64,9 +64,13 @@ def _changed(subject: Subject, changes: list[str]) -> FilterParams:
     """The filter section with some settings changed.
 
     Raises:
-        ValueError: a change is not `name=value`, or the section can't be so.
+        ValueError: a change is not `name=value`, the section can't be so, or no rule has that
+            limit: the candidates themselves would be others.
     """
-    section: dict[str, Any] = subject.spec.filter.model_dump(mode="json")
+    from wunderkammer.crops.rules import all_cuts
+
+    before = subject.spec.filter
+    section: dict[str, Any] = before.model_dump(mode="json")
     for change in changes:
         name, sign, value = change.partition("=")
         if not sign:
@@ -74,8 +78,18 @@ def _changed(subject: Subject, changes: list[str]) -> FilterParams:
         section[name] = yaml.safe_load(value)
     try:
         adapter: TypeAdapter[FilterParams] = TypeAdapter(FilterParams)
-        return adapter.validate_python(section, strict=False)
+        tried = adapter.validate_python(section, strict=False)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"][1:])
         raise ValueError(f"--set {where}: {first['msg']} (given: {first['input']!r})") from error
+    for name in (change.partition("=")[0] for change in changes):
+        value = getattr(tried, name)
+        alone = before.model_copy(update={name: value})
+        if value != getattr(before, name, None) and all_cuts(alone) == all_cuts(before):
+            raise ValueError(
+                f"--set {name}={value} is not allowed: {name} is no limit of a rule, it makes "
+                f"other candidates; change the recipe and run: wunderkammer refresh {subject.name} "
+                f"(what was found in the pictures is remembered)"
+            )
+    return tried

@@ -77,3 +77,6 @@ def test_the_command_tells_what_another_value_would_do(workplace):
     assert wrong.exit_code == 2
     assert "max_aspect" in wrong.output
     assert CliRunner().invoke(app, ["tune", "corgi", "--set", "max_aspect"]).exit_code == 2
+    other = CliRunner().invoke(app, ["tune", "corgi", "--set", "codec=png"])
+    assert other.exit_code == 2
+    assert "codec is no limit of a rule" in other.output
