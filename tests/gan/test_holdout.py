@@ -88,3 +88,33 @@ def test_another_seed_holds_out_others():
 def test_a_share_that_is_none_is_refused_by_its_value(share):
     with pytest.raises(ValueError, match=f"share={share}"):
         split(named(range(10)), share=share, seed=0)
+
+
+@given(
+    numbers=st.lists(st.integers(0, 60), min_size=1, max_size=80),
+    share=SHARES,
+    seed=st.integers(0, 2**80),
+    order=st.randoms(),
+)
+def test_families_are_never_torn_apart_in_whatever_order_they_come(numbers, share, seed, order):
+    families = named(numbers)
+    held_out = held_out_of(families, share=share, seed=seed)
+    train = {families[index] for index in split(families, share=share, seed=seed)[0]}
+    assert not train & held_out
+    assert train, "all pictures are held out"
+    assert bool(held_out) == (share > 0 and len(set(families)) > 1)
+    order.shuffle(families)
+    assert held_out_of(families, share=share, seed=seed) == held_out
+
+
+def test_a_family_larger_than_the_share_is_trained_on():
+    families = named([0] * 30 + list(range(1, 71)))
+    for seed in range(40):
+        assert families[0] not in held_out_of(families, share=0.2, seed=seed)
+
+
+def test_no_more_than_a_thousand_are_held_out_of_large_families():
+    families = named([number // 300 for number in range(9000)])
+    for seed in range(10):
+        held_out = split(families, share=0.9, seed=seed)[1]
+        assert len(held_out) == 900

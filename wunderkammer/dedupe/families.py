@@ -16,7 +16,7 @@ from wunderkammer.dedupe.params import PhashParams
 from wunderkammer.dedupe.search import pairs_within
 
 # What else than copies a closer look finds alike: two moments of one scene.
-MIN_LIKENESS = 0.6
+MIN_LIKENESS = 0.4
 WIDER_BITS = 4
 MAX_BITS = 16
 

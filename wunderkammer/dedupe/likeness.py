@@ -23,7 +23,9 @@ LIKENESS_VERSION = 1
 COMPARED_PX = 64
 ALIGNMENT = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3)
 BLUR_PX = 3
-WINDOW_SIGMA_PX = 3.0
+WINDOW_SIGMA_PX = 1.5
+# An outline that two objects share is most of what they show; the rest must be alike too.
+LOW_SHARE = 0.1
 # (K2 L)^2 of SSIM, for values up to L = 255.
 STEADY = (0.03 * 255) ** 2
 # Less of the smaller picture than this in both is no copy; a grey without contrast tells nothing.
@@ -37,8 +39,10 @@ Floats = npt.NDArray[np.float32]
 def likeness(viewed_PP: Floats, other_PP: Floats, *, view: View) -> float:
     """From 0 to 1: how much `other_PP` is what `viewed_PP` shows about the window `view`.
 
-    Differences of brightness and contrast do not count. Below 0.8 for different photographs, above
-    0.9 for a photograph and its crops; 0 for what has too little in common or shows nothing.
+    The structural similarity that nine tenths of what both show exceed; differences of brightness
+    and contrast do not count. Above 0.8 for nearly all photographs and their crops, below 0.2 for
+    different ones and 0.7 for most objects of one outline on black; 0 for what has too little in
+    common or shows nothing.
     """
     size = (COMPARED_PX, COMPARED_PX)
     other_QQ = np.asarray(cv2.resize(other_PP, size, interpolation=cv2.INTER_AREA), np.float32)
@@ -69,7 +73,7 @@ def _window_map(view: View) -> Floats:
 
 
 def _ssim(one_QQ: Floats, other_QQ: Floats, *, shared_QQ: npt.NDArray[np.bool_]) -> float:
-    """The mean structure of two pictures, where both are, whatever their gain and offset."""
+    """What most of the structure of two pictures exceeds, where both are."""
     if shared_QQ.mean() < MIN_OVERLAP:
         return 0.0
     one_S, other_S = one_QQ[shared_QQ], other_QQ[shared_QQ]
@@ -91,10 +95,14 @@ def _ssim(one_QQ: Floats, other_QQ: Floats, *, shared_QQ: npt.NDArray[np.bool_])
     # c(x, y) s(x, y) = (2 cov + C) / (var_x + var_y + C)
     structure = (2 * covariance + STEADY) / (var_x + var_y + STEADY)
     information = np.log1p(var_x / STEADY) + np.log1p(var_y / STEADY)
-    total = float((information * mask).sum())
-    if total <= 0:
-        return 0.0
-    return max(0.0, float((structure * information * mask).sum()) / total)
+    return max(0.0, _low(structure[shared_QQ], information[shared_QQ]))
+
+
+def _low(values_S: Floats, weights_S: Floats) -> float:
+    """What all but `LOW_SHARE` of the weight exceeds."""
+    order = np.argsort(values_S, kind="stable")
+    weight = np.cumsum(weights_S[order], dtype=np.float64)
+    return float(values_S[order[np.searchsorted(weight, LOW_SHARE * weight[-1])]])
 
 
 def _blurred(values: Floats) -> Floats:

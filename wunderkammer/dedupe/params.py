@@ -15,12 +15,13 @@ class VerifyParams(Params):
     """A closer look at crops, frames, turns and mirror images of one another.
 
     Pictures are compared with windows of each other, and in turn: what differs in at most
-    `max_distance` bits is laid over the other, aligned, and is a duplicate if their structural
-    similarity is `min_likeness` or more. With `flips` mirror images are duplicates too.
+    `max_distance` bits is laid over the other, aligned, and is a duplicate if nine tenths of what
+    both show have a structural similarity of `min_likeness` or more. With `flips` mirror images
+    are duplicates too.
     """
 
     max_distance: Annotated[int, Field(ge=0, le=12)] = 8
-    min_likeness: Annotated[float, Field(ge=0, le=1)] = 0.8
+    min_likeness: Annotated[float, Field(ge=0, le=1)] = 0.7
     flips: bool = False
 
 

@@ -22,7 +22,7 @@ from wunderkammer.gan.settings import (
 from wunderkammer.gan.training.residence import GPU_SHARE
 from wunderkammer.gan.training.speed import duration
 from wunderkammer.shards.params import ShardParams
-from wunderkammer.shards.read import load_sha256s, shard_keys
+from wunderkammer.shards.read import load_families, shard_keys
 from wunderkammer.stages import DEDUPED_SHARDS
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Versions
@@ -371,7 +371,7 @@ def plan_subject(subject: Subject, *, store: Store, device: str) -> Plan:
     num_images, num_held_out, num_labels = None, None, 0
     if built is not None:
         shard, keys = ShardParams.model_validate(built.sections["shard"]), shard_keys(built)
-        sides = split(load_sha256s(store, keys), share=train.held_out, seed=train.seed)
+        sides = split(load_families(store, keys), share=train.held_out, seed=train.seed)
         num_images, num_held_out = map(len, sides)
         if train.conditional:
             num_labels = len(label_names(store, keys))

@@ -38,7 +38,7 @@ from wunderkammer.gan.training.report import OnTick, TickReport
 from wunderkammer.gan.training.residence import on_gpu, open_images, place_of
 from wunderkammer.process_tree import die_with_parent
 from wunderkammer.scratch import scratch_folder
-from wunderkammer.shards.read import load_labels, load_sha256s
+from wunderkammer.shards.read import load_families, load_labels, load_sha256s
 from wunderkammer.storage.store import Store
 
 log = logging.getLogger("wunderkammer.gan.train")
@@ -76,7 +76,9 @@ def train(
         device=device,
         say=say if processes.is_first else log.debug,
     )
-    train_N, held_out_N = split(sha256s, share=job.train.held_out, seed=job.train.seed)
+    train_N, held_out_N = split(
+        load_families(store, job.shard_keys), share=job.train.held_out, seed=job.train.seed
+    )
     data, held_out = everything, None
     if len(held_out_N):
         data, held_out = everything.chosen(train_N), everything.chosen(held_out_N)

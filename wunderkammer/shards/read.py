@@ -218,12 +218,27 @@ def load_sha256s(store: Store, keys: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ShardError: a shard is missing or damaged.
     """
-    sha256s: list[str] = []
+    return _column(store, keys, "sha256")
+
+
+def load_families(store: Store, keys: Sequence[str]) -> tuple[str, ...]:
+    """The family of every picture, in the order of the shards: near-duplicates have one.
+
+    Raises:
+        ShardError: a shard is missing or damaged.
+    """
+    return _column(store, keys, "family")
+
+
+def _column(store: Store, keys: Sequence[str], name: str) -> tuple[str, ...]:
+    values: list[str] = []
     for key in keys:
         file = _open(_content(store, key), key)
+        # Shards of a time before families.
+        wanted = name if name in file.schema_arrow.names else "sha256"
         with _readable(key):
-            sha256s += file.read(columns=["sha256"])["sha256"].to_pylist()
-    return tuple(sha256s)
+            values += file.read(columns=[wanted])[wanted].to_pylist()
+    return tuple(values)
 
 
 def check_shard_counts(subject: Subject, store: Store) -> str | None:

@@ -11,7 +11,13 @@ from wunderkammer.gan.evaluation.pictures import Indices, Pictures
 from wunderkammer.gan.holdout import split
 from wunderkammer.gan.params import TrainParams
 from wunderkammer.shards.params import ShardParams
-from wunderkammer.shards.read import load_images, load_labels, load_sha256s, verified_keys
+from wunderkammer.shards.read import (
+    load_families,
+    load_images,
+    load_labels,
+    load_sha256s,
+    verified_keys,
+)
 from wunderkammer.stages import DEDUPED_SHARDS, TRAINED_CHECKPOINT
 
 _TRAIN: TypeAdapter[TrainParams] = TypeAdapter(TrainParams)
@@ -70,7 +76,9 @@ def read_material(inputs: StageInputs, *, labels: tuple[str, ...]) -> Material:
         inputs.store, keys, resolution_px=made.resolution_px, channels=made.channels
     )
     sha256s = load_sha256s(inputs.store, keys)
-    train_N, held_out_N = split(sha256s, share=train.held_out, seed=train.seed)
+    train_N, held_out_N = split(
+        load_families(inputs.store, keys), share=train.held_out, seed=train.seed
+    )
     numbers = {name: number for number, name in enumerate(labels)}
     labels_N = None
     if labels:
