@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from wunderkammer.dedupe.leaders import VERIFIED, Leaders, Links, choose
 from wunderkammer.dedupe.params import PhashParams
-from wunderkammer.dedupe.search import pairs_within
+from wunderkammer.dedupe.search import PairSearch, pairs_within
 
 # Content first: the data version of the crops covers no names. Rows that only the last two tell
 # apart are one picture with one label, whichever stays.
@@ -71,11 +71,15 @@ class Duplicates:
 
 
 def find_duplicates(
-    crops: pa.Table, *, params: PhashParams, look: CloserLook | None = None
+    crops: pa.Table,
+    *,
+    params: PhashParams,
+    look: CloserLook | None = None,
+    search: PairSearch = pairs_within,
 ) -> Duplicates:
     """Decide over rows of the crops manifest (`wunderkammer.manifests.CROPS`).
 
-    Without `look` only hashes and groups count.
+    Without `look` only hashes and groups count; `search` is asked for near hashes.
 
     Raises:
         ValueError: a row has no hash of its content, or no perceptual hash.
@@ -89,7 +93,7 @@ def find_duplicates(
             )
     ranking = rank(crops)
     ranked = crops.take(ranking)
-    leaders, found = _chosen(ranked, params=params, look=look)
+    leaders, found = _chosen(ranked, params=params, look=look, search=search)
     dropped = np.flatnonzero(leaders.leader >= 0)
     kept = leaders.leader[dropped]
     hashes = ranked["phash"].to_numpy().copy()
@@ -139,12 +143,12 @@ def rank(crops: pa.Table) -> Ints:
 
 
 def _chosen(
-    ranked: pa.Table, *, params: PhashParams, look: CloserLook | None
+    ranked: pa.Table, *, params: PhashParams, look: CloserLook | None, search: PairSearch
 ) -> tuple[Leaders, list[Findings]]:
     """Choose; look closer at what is kept, and at what has lost its leader by that; choose anew."""
     num = ranked.num_rows
     hashes = ranked["phash"].to_numpy().copy()
-    classes_N, class_links = _classes(ranked, params=params)
+    classes_N, class_links = _classes(ranked, params=params, search=search)
     groups = pc.dictionary_encode(ranked["group"].combine_chunks()).indices
     limit = -1 if params.max_group_distance is None else params.max_group_distance
     found: list[Findings] = []
@@ -187,7 +191,7 @@ def _likeness_of(leaders: Leaders, found: Sequence[Findings]) -> npt.NDArray[np.
     return likeness
 
 
-def _classes(ranked: pa.Table, *, params: PhashParams) -> tuple[Ints, Links]:
+def _classes(ranked: pa.Table, *, params: PhashParams, search: PairSearch) -> tuple[Ints, Links]:
     """Pictures of equal hashes are one class, so that a thousand copies are no half million pairs.
 
     The class of each picture, and which classes are near each other.
@@ -195,7 +199,7 @@ def _classes(ranked: pa.Table, *, params: PhashParams) -> tuple[Ints, Links]:
     hashes = ranked["phash"].to_numpy().copy()
     if params.max_dhash_distance is None:
         distinct, classes_N = np.unique(hashes, return_inverse=True)
-        pairs_P2 = pairs_within(distinct, max_distance=params.max_distance).indices
+        pairs_P2 = search(distinct, max_distance=params.max_distance).indices
         return classes_N.astype(np.int64), Links.of_classes(pairs_P2, num=len(distinct))
     both = np.stack([hashes, ranked["dhash"].to_numpy()], axis=1)
     distinct_C2, classes_N = np.unique(both, axis=0, return_inverse=True)

@@ -9,6 +9,7 @@ of the others. So each chunk is a table of buckets in which only near buckets ar
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,13 @@ class Pairs:
 
     indices: npt.NDArray[np.int64]
     distances: npt.NDArray[np.uint8]
+
+
+class PairSearch(Protocol):
+    """`pairs_within` of distinct hashes, or what finds the same."""
+
+    def __call__(self, hashes: Hashes, *, max_distance: int) -> Pairs:
+        """All pairs that differ in at most `max_distance` bits."""
 
 
 def pairs_within(hashes: Hashes, *, max_distance: int, num_known: int = 0) -> Pairs:

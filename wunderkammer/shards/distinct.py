@@ -7,6 +7,8 @@ import pyarrow as pa
 
 from wunderkammer.build import StageInputs
 from wunderkammer.dedupe.groups import CloserLook, Duplicates, Findings, Ints, find_duplicates
+from wunderkammer.dedupe.remembered import remembered_pairs
+from wunderkammer.dedupe.search import PairSearch
 from wunderkammer.manifests import CROPS
 from wunderkammer.stages import DEDUPED_SHARDS
 from wunderkammer.storage.versions import Versions
@@ -19,14 +21,20 @@ def distinct_crops(inputs: StageInputs, crops: pa.Table) -> Duplicates:
         ValueError: a crop has no hashes.
         ClassifierError: the network of `dedupe.embedding` can't be had.
     """
-    looks = _looks(inputs)
+    looks, search = _looks(inputs), remembered_search(inputs)
     if not looks:
-        return find_duplicates(crops, params=inputs.subject.spec.dedupe)
+        return find_duplicates(crops, params=inputs.subject.spec.dedupe, search=search)
 
     def look(ranked: pa.Table, new: Ints, seen: Ints) -> Sequence[Findings]:
         return [finding for one in looks for finding in one(ranked, new, seen)]
 
-    return find_duplicates(crops, params=inputs.subject.spec.dedupe, look=look)
+    return find_duplicates(crops, params=inputs.subject.spec.dedupe, look=look, search=search)
+
+
+def remembered_search(inputs: StageInputs) -> PairSearch:
+    """Searches for the hashes only that an earlier run of the stage has not searched for."""
+    home = Versions.home(inputs.subject.name, DEDUPED_SHARDS.name)
+    return partial(remembered_pairs, store=inputs.store, prefix=f"{home}/ledger/pairs")
 
 
 def with_columns(crops: pa.Table) -> pa.Table:
