@@ -63,7 +63,7 @@ def test_changed_pictures_are_found_and_different_ones_are_kept(store):
         f"{name} {seed}": change(originals[seed])
         for seed, (name, change) in zip("01234501", list(CHANGES.items())[1:9], strict=True)
     }
-    found, crops, _ = verdicts(store, originals | changed, max_distance=10)
+    found, crops, _ = verdicts(store, originals | changed)
     names = crops["id"].to_pylist()
     assert found.is_kept[: len(originals)].all()
     whose = [names[k][-1] for k in found.duplicate_of[len(originals) :]]

@@ -61,7 +61,7 @@ def _correlation(x_MS: Floats, y_MS: Floats) -> Floats:
 def _samples(view: View) -> Floats:
     """The weights [S, R * R] by which a view's samples are read from a rough picture.
 
-    Each is the mean of 3 by 3 bilinear samples.
+    Each is the mean of 3 by 3 bilinear samples; there are 10 by 10 of them.
     """
     steps = (np.arange(SIDE * OVERSAMPLED) + 0.5) / (SIDE * OVERSAMPLED)
     x, y = np.meshgrid(view.left + view.width * steps, view.top + view.height * steps)
@@ -80,4 +80,6 @@ def _samples(view: View) -> Floats:
             share = np.abs(1 - right - (column - left)) * np.abs(1 - down - (row - top))
             place = (top + down) * ROUGH_PX + left + right
             np.add.at(weights, (sample, place), share / OVERSAMPLED**2)
-    return weights.astype(np.float32)
+    # A window a little too large shows the frame about a picture: the outermost do not count.
+    inner = weights.reshape(SIDE, SIDE, -1)[1:-1, 1:-1]
+    return np.ascontiguousarray(inner.reshape(-1, ROUGH_PX**2), np.float32)
