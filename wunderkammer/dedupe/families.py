@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from wunderkammer.dedupe.groups import Duplicates
 from wunderkammer.dedupe.params import PhashParams
-from wunderkammer.dedupe.search import pairs_within
+from wunderkammer.dedupe.search import PairSearch, pairs_within
 
 # What else than copies a closer look finds alike: two moments of one scene.
 MIN_LIKENESS = 0.4
@@ -23,11 +23,20 @@ MAX_BITS = 16
 Ints = npt.NDArray[np.int64]
 
 
-def families(crops: pa.Table, duplicates: Duplicates, *, params: PhashParams) -> Ints:
-    """The family of each row of the crops, as numbers; rows of one family have one number."""
+def families(
+    crops: pa.Table,
+    duplicates: Duplicates,
+    *,
+    params: PhashParams,
+    search: PairSearch = pairs_within,
+) -> Ints:
+    """The family of each row of the crops, as numbers; rows of one family have one number.
+
+    `search` is asked for near hashes.
+    """
     num = crops.num_rows
     distinct, classes_N = np.unique(crops["phash"].to_numpy(), return_inverse=True)
-    near = pairs_within(distinct, max_distance=family_distance(params)).indices
+    near = search(distinct, max_distance=family_distance(params)).indices
     dropped = np.flatnonzero(~duplicates.is_kept)
     groups = pc.dictionary_encode(crops["group"].combine_chunks()).indices
     in_group = np.flatnonzero(np.asarray(groups.is_valid()))

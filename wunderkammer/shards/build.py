@@ -36,7 +36,7 @@ from wunderkammer.manifests import KEPT, REJECTED, SHARDS, kept, rejections
 from wunderkammer.params import digest
 from wunderkammer.progress import track
 from wunderkammer.scratch import scratch_folder
-from wunderkammer.shards.distinct import distinct_crops, with_columns
+from wunderkammer.shards.distinct import distinct_crops, remembered_search, with_columns
 from wunderkammer.shards.prepare import PREPARED, ImageSettings, casualty_row, prepare_row
 from wunderkammer.shards.sheets import kept_sheet, rejected_sheet
 from wunderkammer.shards.write import (
@@ -82,8 +82,9 @@ def dedupe_and_shard(inputs: StageInputs) -> Draft:
     ready = crops.take(order[is_ready]).append_column(
         "image_sha256", prepared["image_sha256"].filter(pa.array(is_ready))
     )
-    kin = families(crops, duplicates, params=spec.dedupe)[order[is_ready]]
-    ready = ready.append_column("family", pa.array(family_names(kin, ready["image_sha256"])))
+    kin = families(crops, duplicates, params=spec.dedupe, search=remembered_search(inputs))
+    names = family_names(kin[order[is_ready]], ready["image_sha256"])
+    ready = ready.append_column("family", pa.array(names))
     if ready.num_rows < 2:
         raise TooFewImagesError(_too_few(inputs, crops.num_rows, ready.num_rows))
     files: dict[str, bytes | Path] = {
