@@ -10,7 +10,7 @@ import dagster as dg
 from pipelines.partitions import SUBJECTS
 from resources.subjects import SubjectFiles
 from resources.warehouse import Warehouse
-from wunderkammer.externals import DECISIONS, EXTERNALS, RETRAINING, external_version
+from wunderkammer.externals import DECISIONS, EXTERNALS, RETRAINING, automatic_version
 from wunderkammer.subject import SECTIONS
 
 DESCRIPTIONS = {
@@ -62,7 +62,7 @@ def _external(external: str) -> dg.SourceAsset:
         store, subjects = warehouse.open(), subject_files.load().subjects
         return dg.DataVersionsByPartition(
             {
-                name: external_version(store, subjects[name], external)
+                name: automatic_version(store, subjects[name], external)
                 for name in context.partition_keys
                 if name in subjects
             }

@@ -16,6 +16,7 @@ from wunderkammer.externals import (
     EXTERNALS,
     FILES,
     RETRAINING,
+    automatic_version,
     external_version,
     is_settled,
 )
@@ -55,7 +56,7 @@ def _externals(subject: Subject, store: Store) -> dict[str, str]:
         RETRAINING: external_version(store, subject, RETRAINING),
         **({} if decisions is None else {DECISIONS: decisions}),
         **{
-            name: external_version(store, subject, name)
+            name: automatic_version(store, subject, name)
             for name in FILES
             if is_settled(subject, name, quiet_s=QUIET_S)
         },

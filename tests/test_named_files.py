@@ -9,7 +9,14 @@ from recipes import subject
 
 from wunderkammer import named_files
 from wunderkammer.build import build_stage
-from wunderkammer.externals import MISSING, NO_FILES, external_version, is_settled
+from wunderkammer.externals import (
+    DETECTOR_FILES,
+    MISSING,
+    NO_FILES,
+    automatic_version,
+    external_version,
+    is_settled,
+)
 from wunderkammer.named_files import detect_files, detector_files, filter_files
 from wunderkammer.stages import DETECTIONS, FILTERED_CROPS, RAW_SCRAPE, TRAINED_DETECTOR
 from wunderkammer.staleness import assess
@@ -94,6 +101,21 @@ def test_a_changed_label_makes_the_detector_stale_and_a_further_picture_does_not
     assert cause(cat, store, TRAINED_DETECTOR) == ""
     (labels / "train/b.xml").write_text("<annotation/>")
     assert cause(cat, store, TRAINED_DETECTOR) == "new detector files"
+
+
+def test_the_automation_trains_on_edited_labels_only_where_it_may_train_by_itself(tmp_path, store):
+    file = tmp_path / "labels.json"
+    file.write_text("{}")
+    on_request = recipe(tmp_path, detector__kind="yolo", detector__labels={"path": "labels.json"})
+    build(on_request, store, TRAINED_DETECTOR)
+    built = external_version(store, on_request, DETECTOR_FILES)
+    file.write_text("[]")
+    assert cause(on_request, store, TRAINED_DETECTOR) == "new detector files"
+    assert automatic_version(store, on_request, DETECTOR_FILES) == built
+    detector = {"kind": "yolo", "labels": {"path": "labels.json"}, "retrain": "on_review"}
+    on_review = recipe(tmp_path, **{f"detector__{key}": value for key, value in detector.items()})
+    now = external_version(store, on_review, DETECTOR_FILES)
+    assert automatic_version(store, on_review, DETECTOR_FILES) == now != built
 
 
 def test_what_is_pinned_or_shipped_or_trained_here_is_no_file_to_watch(tmp_path, store):

@@ -22,10 +22,11 @@ from wunderkammer.subject import Subject
 
 DECISIONS = "decisions"
 RETRAINING = "retraining"
+DETECTOR_FILES = "detector_files"
 # By the external the stage whose files they are, and what names them.
 FILES: Mapping[str, tuple[Stage, Callable[[Subject], list[NamedFile]]]] = MappingProxyType(
     {
-        "detector_files": (TRAINED_DETECTOR, detector_files),
+        DETECTOR_FILES: (TRAINED_DETECTOR, detector_files),
         "detect_files": (DETECTIONS, detect_files),
         "filter_files": (FILTERED_CROPS, filter_files),
     }
@@ -58,6 +59,21 @@ def external_version(store: Store, subject: Subject, name: str) -> str:
     version = decisions_version(store, subject.name)
     assert version is not None
     return version
+
+
+def automatic_version(store: Store, subject: Subject, name: str) -> str:
+    """`external_version` as the automation is told it.
+
+    A detector that is trained on request is stale by other labels, but trained anew by a command
+    only: labels are drawn for hours, and each of them would set off a training.
+    """
+    params = subject.spec.detector
+    is_on_request = isinstance(params, YoloTrainingParams) and params.retrain == "on_request"
+    if name == DETECTOR_FILES and is_on_request:
+        record = Versions(store).current(subject.name, TRAINED_DETECTOR.name)
+        if record is not None:
+            return record.upstreams.get(name, MISSING)
+    return external_version(store, subject, name)
 
 
 def is_settled(subject: Subject, name: str, *, quiet_s: float) -> bool:
