@@ -29,12 +29,13 @@ class Museum:
         self,
         *,
         labels: Sequence[str | None] = ("moth", "beetle"),
+        families: Sequence[str | None] = (None,),
         channels: int = 3,
         num: int = NUM,
         side: int = SIDE,
         shards_mb: float = 0.003,
     ) -> Record:
-        """PNG pictures whose labels are these in turn."""
+        """PNG pictures whose labels and families are these in turn."""
         images = []
         for k in range(num):
             sink = io.BytesIO()
@@ -42,7 +43,8 @@ class Museum:
             Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(sink, "png")
             sha256 = hashlib.sha256(sink.getvalue()).hexdigest()
             label = labels[k % len(labels)]
-            images.append(ShardImage(sink.getvalue(), sha256, label, f"{sha256}.png"))
+            family = families[k % len(families)]
+            images.append(ShardImage(sink.getvalue(), sha256, label, f"{sha256}.png", family))
         names = class_names(image.label for image in images)
         self.scratch.mkdir(exist_ok=True)
         shards = write_shards(images, folder=self.scratch, names=names, max_shard_mb=shards_mb)

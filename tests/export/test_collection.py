@@ -48,6 +48,17 @@ def test_the_sides_of_a_split_are_those_that_a_training_has(chosen):
     assert train.num_images + held_out.num_images == everything.num_images
 
 
+def test_near_duplicates_are_on_one_side_of_a_split(chosen):
+    families = ("near", None, None)
+    sides = [chosen(side=side, held_out=0.4, families=families) for side in ("train", "held-out")]
+    near = set(sides[0].shards.sha256s[::3])
+    assert [near <= set(side.sha256s) or not near & set(side.sha256s) for side in sides] == [
+        True,
+        True,
+    ]
+    assert all(side.num_images for side in sides)
+
+
 def test_a_label_has_one_number_on_both_sides_of_a_split(chosen):
     labels = tuple("abcdefghijkl")
     for side in ("train", "held-out"):

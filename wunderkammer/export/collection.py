@@ -19,7 +19,13 @@ from wunderkammer.gan.holdout import split
 from wunderkammer.images.pyramid import area_pyramid, area_shrunk
 from wunderkammer.shards.params import ShardParams
 from wunderkammer.shards.prepare import WHITE
-from wunderkammer.shards.read import ShardSet, decode_image, open_shards, stream_images
+from wunderkammer.shards.read import (
+    ShardSet,
+    decode_image,
+    load_families,
+    open_shards,
+    stream_images,
+)
 from wunderkammer.shards.write import class_names
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Record
@@ -215,7 +221,8 @@ def _is_on_side(
     if side == "all":
         return np.ones(shards.num_images, bool)
     is_held_out = np.zeros(shards.num_images, bool)
-    is_held_out[split(shards.sha256s, share=held_out, seed=seed)[1]] = True
+    families = load_families(shards.store, shards.keys)
+    is_held_out[split(families, share=held_out, seed=seed)[1]] = True
     return is_held_out if side == "held-out" else ~is_held_out
 
 
