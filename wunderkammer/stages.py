@@ -41,7 +41,7 @@ DETECTIONS = Stage(
 )
 FILTERED_CROPS = Stage(
     "filtered_crops",
-    "5",
+    "6",
     sections=("filter",),
     upstreams=("raw_scrape", "detections"),
     externals=("filter_files",),

@@ -131,6 +131,13 @@ def test_a_box_within_a_larger_one_does_not_count():
     assert both["reason"] == "several_objects"
 
 
+def test_a_larger_box_that_does_not_count_takes_no_box_away():
+    unsure_and_sure = [dog(0, 0, 600, 600, 0.3), dog(100, 100, 300, 300, 0.95)]
+    (row,) = found(unsure_and_sure, max_nested=0.7, min_confidence=0.5)
+    assert row["reason"] is None
+    assert row["measure/confidence"] == pytest.approx(0.95)
+
+
 def test_a_picture_below_the_window_is_too_small():
     (row,) = found([dog(0, 0, 300, 300)], size=(900, 700), min_window_px=800)
     assert row["reason"] == "too_small"

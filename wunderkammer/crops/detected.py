@@ -91,8 +91,9 @@ def detected_candidates(
 ) -> pa.Table:
     """Candidates of the pictures whose detections and sizes are given, row by row."""
     found = objects_of(detections, classes=classes)
-    is_sure = found.confidence >= params.min_confidence
-    found = found.take(is_sure & (nested_share(found) <= params.max_nested))
+    found = found.take(found.confidence >= params.min_confidence)
+    # Of those that count: an unsure box about a sure one must not take it away.
+    found = found.take(nested_share(found) <= params.max_nested)
     num_objects = np.bincount(found.picture, minlength=len(width))
     # The surest first within each picture.
     found = found.take(np.lexsort((-found.confidence, found.picture)))
