@@ -46,11 +46,10 @@ def psnr(one: Image8, other: Image8) -> float:
 
 def shift(one: Image8, other: Image8) -> float:
     """By how many px one lies beside the other: the peak of their phase correlation."""
-    grey = [cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32) for x in (one, other)]
-    if np.array_equal(*grey):
+    if np.array_equal(one, other):
         return 0.0
-    window = cv2.createHanningWindow(grey[0].shape[::-1], cv2.CV_32F)
-    (dx, dy), _ = cv2.phaseCorrelate(grey[0], grey[1], window)
+    a, b = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32) for x in (one, other))
+    (dx, dy), _ = cv2.phaseCorrelate(a, b, cv2.createHanningWindow(a.shape[::-1], cv2.CV_32F))
     return float(np.hypot(dx, dy))
 
 
