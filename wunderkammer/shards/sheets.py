@@ -1,11 +1,15 @@
-"""Contact sheets of the shards: what is kept, and each duplicate beside what it duplicates."""
+"""Contact sheets of the shards: what is kept, and each group of duplicates after what is kept."""
 
 import numpy as np
 import pyarrow as pa
 
-from wunderkammer.dedupe.groups import Duplicates
+from wunderkammer.dedupe.groups import Duplicates, Ints
+from wunderkammer.dedupe.leaders import PHASH
 from wunderkammer.images.contact_sheet import MAX_TILES, Tile, contact_sheet
 from wunderkammer.storage.blobs import Blobs
+
+# Of a large group, the least alike are shown.
+MAX_OF_GROUP = 7
 
 
 def kept_sheet(crops: pa.Table, *, blobs: Blobs) -> bytes:
@@ -16,19 +20,42 @@ def kept_sheet(crops: pa.Table, *, blobs: Blobs) -> bytes:
 
 
 def rejected_sheet(crops: pa.Table, duplicates: Duplicates, *, blobs: Blobs) -> bytes:
-    """Pairs of a kept crop and a dropped one, the least alike first: they tell the threshold."""
+    """Groups of a kept crop and those dropped for it, the least alike first.
+
+    What lies at the threshold, and what a closer look has found, tells whether it is a good one.
+    """
     dropped = np.flatnonzero(~duplicates.is_kept)
     ids = np.asarray(crops["id"].take(dropped))
-    chosen = dropped[np.lexsort((ids, -duplicates.distances[dropped]))][: MAX_TILES // 2]
-    tiles = []
-    for row in chosen:
-        distance = duplicates.distances[row]
-        what = "same bytes" if duplicates.is_exact[row] else f"{distance} bits from it"
-        tiles += [
-            _tile(crops, int(duplicates.duplicate_of[row]), "kept", blobs=blobs),
-            _tile(crops, int(row), f"dropped: {what}", blobs=blobs),
-        ]
-    return contact_sheet(tiles, title=f"{len(chosen)} of {len(dropped)} duplicates")
+    order = dropped[np.lexsort((ids, *_least_alike(duplicates, dropped)))]
+    tiles: list[Tile] = []
+    num_shown = 0
+    for leader in dict.fromkeys(duplicates.duplicate_of[order].tolist()):
+        followers = order[duplicates.duplicate_of[order] == leader][:MAX_OF_GROUP]
+        if len(tiles) + 1 + len(followers) > MAX_TILES:
+            break
+        tiles.append(_tile(crops, leader, "kept", blobs=blobs))
+        for row in followers.tolist():
+            tiles.append(_tile(crops, row, _how(duplicates, row), blobs=blobs))
+        num_shown += len(followers)
+    return contact_sheet(tiles, title=f"{num_shown} of {len(dropped)} duplicates")
+
+
+def _least_alike(duplicates: Duplicates, rows: Ints) -> tuple[Ints, np.ndarray]:
+    """Keys for `lexsort`, the last first: what hashes alone did not find, then by unlikeness."""
+    likeness = np.nan_to_num(duplicates.likeness[rows], nan=1.0)
+    unlike = np.where(np.isnan(duplicates.likeness[rows]), -duplicates.distances[rows], likeness)
+    return unlike, duplicates.found_by[rows] == PHASH
+
+
+def _how(duplicates: Duplicates, row: int) -> str:
+    """Why a crop is a duplicate, in a few words."""
+    if duplicates.is_exact[row]:
+        return "dropped: same bytes"
+    if duplicates.found_by[row] == PHASH:
+        return f"dropped: {duplicates.distances[row]} bits from it"
+    if np.isnan(duplicates.likeness[row]):
+        return f"dropped: of its group, {duplicates.distances[row]} bits"
+    return f"dropped: alike {duplicates.likeness[row]:.2f}, {duplicates.distances[row]} bits"
 
 
 def _tile(crops: pa.Table, row: int, verdict: str, *, blobs: Blobs) -> Tile:
