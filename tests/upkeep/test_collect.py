@@ -306,7 +306,7 @@ class Disturbed(Store):
             self.delete(key)
 
 
-@pytest.mark.parametrize("moment", range(1, 30, 2))
+@pytest.mark.parametrize("moment", range(1, 30, 3))
 def test_a_run_that_begins_while_garbage_goes_finds_all_that_it_names(
     tmp_path, monkeypatch, moment
 ):
