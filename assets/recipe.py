@@ -19,6 +19,7 @@ DESCRIPTIONS = {
     "detector_files": "What the labels and weights hold that the section `detector` names.",
     "detect_files": "What the weights hold that the section `detect` names.",
     "filter_files": "What the weights, labels and examples hold that the section `filter` names.",
+    "dedupe_files": "What the weights hold that the section `dedupe` names.",
 }
 
 

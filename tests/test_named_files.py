@@ -17,7 +17,7 @@ from wunderkammer.externals import (
     external_version,
     is_settled,
 )
-from wunderkammer.named_files import detect_files, detector_files, filter_files
+from wunderkammer.named_files import dedupe_files, detect_files, detector_files, filter_files
 from wunderkammer.stages import DETECTIONS, FILTERED_CROPS, RAW_SCRAPE, TRAINED_DETECTOR
 from wunderkammer.staleness import assess
 from wunderkammer.storage.store import Store
@@ -183,3 +183,10 @@ def test_files_that_somebody_is_saving_are_left_in_peace(tmp_path):
     os.utime(tmp_path / "yolo.pt", (time() - 100, time() - 100))
     assert is_settled(cat, "detect_files", quiet_s=60)
     assert is_settled(cat, "filter_files", quiet_s=60)
+
+
+def test_the_network_that_the_section_dedupe_names_is_watched_unless_it_is_pinned(tmp_path):
+    cat = recipe(tmp_path, dedupe__embedding={"weights": "eye.onnx"})
+    assert [one.places[0].name for one in dedupe_files(cat)] == ["eye.onnx"]
+    pinned = {"weights": "eye.onnx", "sha256": "a" * 64}
+    assert dedupe_files(recipe(tmp_path, dedupe__embedding=pinned)) == []

@@ -8,6 +8,7 @@ from wunderkammer.detect.training.params import YoloTrainingParams
 from wunderkammer.named_files import (
     NamedFile,
     changed_within,
+    dedupe_files,
     detect_files,
     detector_files,
     files_digest,
@@ -15,7 +16,7 @@ from wunderkammer.named_files import (
 )
 from wunderkammer.review.journal import decisions_version, read_decisions
 from wunderkammer.scratch import scratch_folder
-from wunderkammer.stages import DETECTIONS, FILTERED_CROPS, TRAINED_DETECTOR, Stage
+from wunderkammer.stages import DEDUPED_SHARDS, DETECTIONS, FILTERED_CROPS, TRAINED_DETECTOR, Stage
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Versions
 from wunderkammer.subject import Subject
@@ -29,6 +30,7 @@ FILES: Mapping[str, tuple[Stage, Callable[[Subject], list[NamedFile]]]] = Mappin
         DETECTOR_FILES: (TRAINED_DETECTOR, detector_files),
         "detect_files": (DETECTIONS, detect_files),
         "filter_files": (FILTERED_CROPS, filter_files),
+        "dedupe_files": (DEDUPED_SHARDS, dedupe_files),
     }
 )
 EXTERNALS = (DECISIONS, RETRAINING, *FILES)

@@ -108,6 +108,14 @@ def filter_files(subject: Subject) -> list[NamedFile]:
     return found
 
 
+def dedupe_files(subject: Subject) -> list[NamedFile]:
+    """The network that the section `dedupe` names, unless it is pinned."""
+    network = subject.spec.dedupe.embedding
+    if network is None or network.sha256 is not None:
+        return []
+    return [_weights(network.weights, subject)]
+
+
 def _weights(name: str, subject: Subject) -> NamedFile:
     return NamedFile("file", tuple(weights_places(name, subject=subject)))
 

@@ -59,6 +59,7 @@ DEDUPED_SHARDS = Stage(
     "3",
     sections=("dedupe", "shard"),
     upstreams=("filtered_crops", "reviewed_crops"),
+    externals=("dedupe_files",),
 )
 TRAINED_CHECKPOINT = Stage(
     "trained_checkpoint", "3", sections=("train",), upstreams=("deduped_shards",)

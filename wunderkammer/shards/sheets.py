@@ -50,12 +50,12 @@ def _least_alike(duplicates: Duplicates, rows: Ints) -> tuple[Ints, np.ndarray]:
 def _how(duplicates: Duplicates, row: int) -> str:
     """Why a crop is a duplicate, in a few words."""
     if duplicates.is_exact[row]:
-        return "dropped: same bytes"
+        return "same bytes"
     if duplicates.found_by[row] == PHASH:
-        return f"dropped: {duplicates.distances[row]} bits from it"
+        return f"{duplicates.distances[row]} bits from it"
     if np.isnan(duplicates.likeness[row]):
-        return f"dropped: of its group, {duplicates.distances[row]} bits"
-    return f"dropped: alike {duplicates.likeness[row]:.2f}, {duplicates.distances[row]} bits"
+        return f"of its group, {duplicates.distances[row]} bits"
+    return f"alike {duplicates.likeness[row]:.2f}, {duplicates.distances[row]} bits"
 
 
 def _tile(crops: pa.Table, row: int, verdict: str, *, blobs: Blobs) -> Tile:
