@@ -120,6 +120,7 @@ def test_a_job_survives_its_json_and_names_the_shards_in_order(plan, store):
         {"keep_best": 2},
         {"publish": "best"},
         {"micro_batch": 4},
+        {"residence": "stream"},
     ],
 )
 def test_how_long_and_how_often_leave_the_trajectory_alone(plan, settings):
@@ -141,6 +142,26 @@ def test_how_long_and_how_often_leave_the_trajectory_alone(plan, settings):
 )
 def test_what_shapes_the_weights_changes_the_trajectory(plan, settings):
     assert plan(**settings).trajectory != plan().trajectory
+
+
+def test_a_curriculum_and_the_ranks_it_goes_by_shape_the_weights(plan, store):
+    curriculum = {"kind": "measure", "measure": "sharpness", "all_at_kimg": 0.008}
+    versions = Versions(store)
+    found = {plan().trajectory}
+    for sharpness in ([1.0, 2.0], [3.0, 4.0], [2.0, 1.0]):
+        record = versions.current("quilt", "deduped_shards")
+        rows = {
+            "image_sha256": ["a", "b"],
+            "shard": ["train-00000", "train-00000"],
+            "row": [0, 1],
+            "decision": ["kept", "kept"],
+            "measure/sharpness": sharpness,
+        }
+        files = {name: versions.read(record, name) for name in record.files if "/" not in name}
+        files.pop("manifest.parquet", None)
+        versions.commit(record, Draft("images", Summary(), pa.table(rows), files))
+        found.add(plan(curriculum=curriculum).trajectory)
+    assert len(found) == 3  # other values in the same order make no other training
 
 
 def test_a_training_takes_the_shards_as_they_are_though_the_recipe_has_been_edited(plan):

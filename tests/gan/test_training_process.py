@@ -13,6 +13,7 @@ import time
 import dagster_pipes
 import psutil
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -112,6 +113,31 @@ def test_pictures_that_are_streamed_give_the_same_training(start, job, caplog):
         digests[residence] = newest(one).facts.digest
     assert "are streamed" in caplog.text
     assert digests["memory"] == digests["stream"]
+
+
+def test_a_curriculum_that_was_stopped_goes_on_as_if_it_had_not_been(start, job, monkeypatch):
+    curriculum = {"kind": "measure", "measure": "sharpness", "all_at_kimg": 0.03}
+    given = job(curriculum=curriculum, snapshot_ticks=99)
+    store = Store(given.location)
+    num = pq.read_metadata(store.path("shard.parquet")).num_rows
+    rows = {
+        "image_sha256": [f"{n:03d}" for n in range(num)],
+        "shard": ["shard.parquet"] * num,
+        "row": list(range(num)),
+        "decision": ["kept"] * num,
+        "measure/sharpness": [float(n) for n in range(num)],
+    }
+    store.write("manifest.parquet", to_parquet(pa.table(rows)))
+    straight = given.model_copy(
+        update={"manifest_key": "manifest.parquet", "run_prefix": "straight"}
+    )
+    stopped = straight.model_copy(update={"run_prefix": "stopped"})
+    with monkeypatch.context() as patch:
+        patch.setattr(process.LogWatcher, "tick", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        assert start(stopped) == 75
+    assert start(stopped) == start(straight) == start(job()) == 0
+    assert newest(stopped).facts.digest == newest(straight).facts.digest
+    assert newest(straight).facts.digest != newest(job()).facts.digest
 
 
 def test_a_cpu_has_no_gpu_for_pictures(start, job):

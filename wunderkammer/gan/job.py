@@ -15,9 +15,10 @@ from safetensors.numpy import save
 
 from wunderkammer.build import StageInputs
 from wunderkammer.gan.checkpoints.archive import Archive, Facts, Intervention
+from wunderkammer.gan.curriculum import picture_ranks
 from wunderkammer.gan.loss_plot import loss_plot
 from wunderkammer.gan.networks.params import NetworkParams
-from wunderkammer.gan.params import FileStart, PreviousStart, TrainParams
+from wunderkammer.gan.params import FileStart, NoCurriculum, PreviousStart, TrainParams
 from wunderkammer.gan.settings import total_images
 from wunderkammer.params import Params, digest
 from wunderkammer.shards.params import ShardParams
@@ -25,7 +26,7 @@ from wunderkammer.shards.read import load_labels, verified_keys
 from wunderkammer.stages import DEDUPED_SHARDS, TRAINED_CHECKPOINT
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.tables import to_parquet
-from wunderkammer.storage.versions import Draft, Summary, Versions
+from wunderkammer.storage.versions import MANIFEST, Draft, Record, Summary, Versions
 
 # Settings that say how long to train and how often to look, not which way the weights go.
 CADENCE = (
@@ -71,6 +72,7 @@ class TrainingJob(Params):
     resolution_px: int
     channels: int
     labels: tuple[str, ...] = ()
+    manifest_key: str | None = None
     train: TrainParams
     start: StartFiles | None = None
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
@@ -118,6 +120,7 @@ def plan_training(inputs: StageInputs, *, device: str, scratch: Path) -> Trainin
             "channels": made.channels,
             "train": shaping_settings(train),
             "start": None if start is None else start.sha256,
+            **ranked_pictures(inputs, shards),
         }
     )[:16]
     home = Versions.home(subject.name, TRAINED_CHECKPOINT.name)
@@ -130,11 +133,25 @@ def plan_training(inputs: StageInputs, *, device: str, scratch: Path) -> Trainin
         resolution_px=made.resolution_px,
         channels=made.channels,
         labels=label_names(inputs.store, keys) if train.conditional else (),
+        manifest_key=inputs.versions.key(shards, MANIFEST),
         train=train,
         start=start,
         device=device,
         tensorboard_dir=str(scratch / "tensorboard" / subject.name / trajectory),
     )
+
+
+def ranked_pictures(inputs: StageInputs, shards: Record) -> dict[str, str]:
+    """What of a curriculum's ranks is part of the trajectory: nothing, where there is none.
+
+    Raises:
+        ValueError: the measure that the curriculum goes by is not known of the pictures.
+    """
+    curriculum = inputs.subject.spec.train.curriculum
+    if isinstance(curriculum, NoCurriculum):
+        return {}
+    ranks_N = picture_ranks(inputs.versions.manifest(shards), curriculum)
+    return {"ranks": hashlib.sha256(ranks_N.tobytes()).hexdigest()}
 
 
 def label_names(store: Store, keys: Sequence[str]) -> tuple[str, ...]:

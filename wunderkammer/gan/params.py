@@ -43,6 +43,31 @@ class PreviousStart(Params):
     kind: Literal["previous"]
 
 
+class NoCurriculum(Params):
+    """All pictures from the first step on."""
+
+    kind: Literal["none"] = "none"
+
+
+class MeasureCurriculum(Params):
+    """The best pictures by a measure of their crops first, more and more of them later.
+
+    `measure` is one that `wunderkammer tune` shows: `confidence`, `similarity`, `sharpness`, and so
+    on; `best` says which end of it comes first. It begins with the share `first_share` of the
+    pictures, and has all of them once `all_at_kimg` were shown; the share grows evenly in between.
+    A picture without the measure comes last.
+    """
+
+    kind: Literal["measure"]
+    measure: Annotated[str, Field(min_length=1)]
+    best: Literal["highest", "lowest"] = "highest"
+    first_share: Annotated[float, Field(gt=0, le=1)] = 0.25
+    all_at_kimg: Positive
+
+
+CurriculumParams = Annotated[NoCurriculum | MeasureCurriculum, Field(discriminator="kind")]
+
+
 StartParams = Annotated[NoStart | FileStart | PreviousStart, Field(discriminator="kind")]
 
 
@@ -80,6 +105,7 @@ class _Training(Params):
     mirror: bool = False
     augment: AugmentParams = NoAugment()
     start: StartParams = NoStart()
+    curriculum: CurriculumParams = NoCurriculum()
     freeze_discriminator: Annotated[int, Field(ge=0)] = 0
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.0
     health: HealthParams = HealthParams()

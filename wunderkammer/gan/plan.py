@@ -10,7 +10,12 @@ from wunderkammer.gan.device import DeviceFacts, choose_device, device_facts, li
 from wunderkammer.gan.flops import image_flops
 from wunderkammer.gan.holdout import MAX_HELD_OUT, split
 from wunderkammer.gan.job import label_names
-from wunderkammer.gan.params import ProgressiveParams, StyleGan2Params, TrainParams
+from wunderkammer.gan.params import (
+    MeasureCurriculum,
+    ProgressiveParams,
+    StyleGan2Params,
+    TrainParams,
+)
 from wunderkammer.gan.rehearsal import BYTES_PER_NUMBER, Rehearsal, rehearse
 from wunderkammer.gan.settings import (
     StyleGan2Settings,
@@ -184,6 +189,13 @@ def _data(task: _Task) -> Iterator[Choice]:
         labels = f", {task.num_labels} label{'s' * (task.num_labels > 1)}"
         number = f"{task.num_images:,}{labels if task.num_labels else ''}"
         yield Choice("pictures", number, f"of the shards{mirrored}")
+    curriculum = task.train.curriculum
+    if isinstance(curriculum, MeasureCurriculum):
+        told = (
+            f"{curriculum.first_share:.0%} of {curriculum.best} {curriculum.measure} at first, "
+            f"all at {curriculum.all_at_kimg:g} kimg"
+        )
+        yield Choice("curriculum", told, "train.curriculum")
     held_out = f"{task.train.held_out:.3g} of all, {MAX_HELD_OUT:,} pictures at most"
     if task.num_held_out is not None:
         held_out = f"{task.num_held_out:,} more pictures"

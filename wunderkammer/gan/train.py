@@ -23,12 +23,14 @@ import torch
 from safetensors.torch import load
 
 from wunderkammer.gan.checkpoints.published import network_params_of
+from wunderkammer.gan.curriculum import picture_ranks
 from wunderkammer.gan.device import choose_device, limit_threads
 from wunderkammer.gan.evaluation.snapshot import SnapshotMeasure
 from wunderkammer.gan.holdout import split
 from wunderkammer.gan.interop.portable import Portable, read_portable
 from wunderkammer.gan.job import StartFiles, TrainingJob
 from wunderkammer.gan.networks.interface import GeneratorNetwork
+from wunderkammer.gan.params import MeasureCurriculum
 from wunderkammer.gan.plan import starting_lines
 from wunderkammer.gan.training.grid import pictures_of
 from wunderkammer.gan.training.loader import TrainingImages
@@ -40,6 +42,7 @@ from wunderkammer.process_tree import die_with_parent
 from wunderkammer.scratch import scratch_folder
 from wunderkammer.shards.read import load_families, load_labels, load_sha256s
 from wunderkammer.storage.store import Store
+from wunderkammer.storage.tables import from_parquet
 
 log = logging.getLogger("wunderkammer.gan.train")
 
@@ -79,6 +82,10 @@ def train(
     train_N, held_out_N = split(
         load_families(store, job.shard_keys), share=job.train.held_out, seed=job.train.seed
     )
+    if isinstance(job.train.curriculum, MeasureCurriculum):
+        assert job.manifest_key is not None
+        manifest = from_parquet(store.read(job.manifest_key))
+        everything = replace(everything, ranks_N=picture_ranks(manifest, job.train.curriculum))
     data, held_out = everything, None
     if len(held_out_N):
         data, held_out = everything.chosen(train_N), everything.chosen(held_out_N)

@@ -26,6 +26,7 @@ from pydantic import JsonValue
 
 from wunderkammer.attribution import shard_credits, write_credits
 from wunderkammer.build import StageInputs
+from wunderkammer.crops.cuts import MEASURE
 from wunderkammer.dedupe.families import families, family_names
 from wunderkammer.dedupe.groups import Duplicates
 from wunderkammer.dedupe.leaders import WAYS
@@ -260,7 +261,11 @@ def _manifest(
     known = ("id", "sha256", "crop_sha256", "label", "phash", "dhash", "proposed_by", "reviewer")
     # Nobody has reviewed the crops of a subject without a gate.
     columns |= {name: crops[name] for name in known if name in crops.column_names}
-    return pa.table(columns, schema=SHARDS)
+    manifest = pa.table(columns, schema=SHARDS)
+    for name in crops.column_names:
+        if name.startswith(MEASURE):
+            manifest = manifest.append_column(name, crops[name])
+    return manifest
 
 
 def _measures(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from wunderkammer.gan.curriculum import ALL_AT_ONCE, Growth, Seams
 from wunderkammer.shards.pictures import Images, Indices, Pictures, PicturesInMemory
 
 
@@ -17,6 +18,7 @@ class TrainingImages:
     """Pictures to train on: number i is row `rows_N[i]` of `pictures`.
 
     With labels, int64 [N] below `num_labels`. `resident_NCHW` are all of `pictures` on a GPU.
+    `ranks_N` says which come first in a curriculum, the lowest first.
     """
 
     pictures: Pictures
@@ -24,6 +26,7 @@ class TrainingImages:
     labels_N: npt.NDArray[np.int64] | None = None
     num_labels: int = 0
     resident_NCHW: Tensor | None = None
+    ranks_N: Indices | None = None
 
     @classmethod
     def of(
@@ -56,7 +59,8 @@ class TrainingImages:
     def chosen(self, indices_N: Indices) -> "TrainingImages":
         """Some of them."""
         labels_N = None if self.labels_N is None else self.labels_N[indices_N]
-        return replace(self, rows_N=self.rows_N[indices_N], labels_N=labels_N)
+        ranks_N = None if self.ranks_N is None else self.ranks_N[indices_N]
+        return replace(self, rows_N=self.rows_N[indices_N], labels_N=labels_N, ranks_N=ranks_N)
 
     def read(self, indices_N: Indices) -> Images:
         """The pixels of some of them, uint8 [N, C, H, W], stored as [N, H, W, C]."""
@@ -87,20 +91,29 @@ class _Kept:
 class ShuffledLoader:
     """Batches of training images as floats in [-1, 1].
 
-    Position p shows image `permutation(seed, p // N)[p % N]`, so that every image comes once in
-    each N, batches run across the seams, and a place is told by one number. `mirror` flips half of
-    the images left to right, decided by seed and position too. While a batch is computed with, the
-    same rows of the next one are read.
+    A round shows each image once, in a permutation that follows from seed and round; batches run
+    across the seams, and a place is told by one number, the images shown before. With `growth` a
+    round shows only those of the lowest ranks, as many as it says at the place where the round
+    begins. `mirror` flips half of the images left to right, decided by seed and position too. While
+    a batch is computed with, the same rows of the next one are read.
     """
 
     def __init__(
-        self, data: TrainingImages, *, seed: int, mirror: bool, device: torch.device
+        self,
+        data: TrainingImages,
+        *,
+        seed: int,
+        mirror: bool,
+        device: torch.device,
+        growth: Growth = ALL_AT_ONCE,
     ) -> None:
         self.data = data
         self.seed = seed
         self.mirror = mirror
         self.device = device
         self.position = 0
+        self._seams = Seams(len(data), growth)
+        self._ranked_N = None if data.ranks_N is None else np.argsort(data.ranks_N, kind="stable")
         self._rounds: OrderedDict[int, Picked] = OrderedDict()
         self._kept: _Kept | None = None
 
@@ -167,19 +180,21 @@ class ShuffledLoader:
         flips_N = np.empty(batch_size, np.bool_)
         done = 0
         while done < batch_size:
-            number, start = divmod(self.position + done, len(self))
-            order = self._shuffled(number)
-            count = min(batch_size - done, len(self) - start)
+            number, start, size = self._seams.find(self.position + done)
+            order = self._shuffled(number, size)
+            count = min(batch_size - done, size - start)
             indices_N[done : done + count] = order.indices_N[start : start + count]
             flips_N[done : done + count] = order.flips_N[start : start + count]
             done += count
         return Picked(indices_N, flips_N)
 
-    def _shuffled(self, number: int) -> Picked:
+    def _shuffled(self, number: int, size: int) -> Picked:
         """A round; the last two are kept, since who looks ahead goes to and fro over a seam."""
         if number not in self._rounds:
             random = np.random.default_rng([self.seed, number])
-            indices_N, flips_N = random.permutation(len(self)), random.random(len(self)) < 0.5
+            indices_N, flips_N = random.permutation(size), random.random(size) < 0.5
+            if self._ranked_N is not None:
+                indices_N = self._ranked_N[indices_N]
             self._rounds[number] = Picked(indices_N, flips_N)
             while len(self._rounds) > 2:
                 self._rounds.popitem(last=False)

@@ -18,6 +18,7 @@ from torch.utils import deterministic
 
 from wunderkammer.gan.checkpoints.archive import Archive, Facts, Intervention, Saved, Tick
 from wunderkammer.gan.checkpoints.state import capture, restore
+from wunderkammer.gan.curriculum import Growth
 from wunderkammer.gan.interop.portable import Portable
 from wunderkammer.gan.networks.interface import GeneratorNetwork
 from wunderkammer.gan.params import TrainParams
@@ -99,7 +100,13 @@ def new_state(
         method=method,
         random=random,
         graphs=PhaseGraphs(random) if has_graphs else None,
-        loader=ShuffledLoader(data, seed=train.seed, mirror=train.mirror, device=device),
+        loader=ShuffledLoader(
+            data,
+            seed=train.seed,
+            mirror=train.mirror,
+            device=device,
+            growth=Growth.of(train.curriculum),
+        ),
         meter=Meter(device),
         processes=processes,
         micro_batch=train.micro_batch,
