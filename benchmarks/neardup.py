@@ -323,7 +323,8 @@ def section(
         [
             f"## Near-duplicates among {kind} pictures, on {processor()}",
             f"{versions}. Command: `{command}`.",
-            f"{num_originals} {kind} pictures and a changed copy of each, saved as JPEG again. "
+            f"{num_originals} {kind} pictures of at most {MAX_PX} px a side and a changed copy of "
+            "each, saved as JPEG again. "
             "Recall is the share of copies that are dropped for their own original (or the other "
             "way round), precision the share of what is dropped that is. By the default settings, "
             "and with `verify: {flips: true}`. The last column is the CPU time of the latter, "

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from wunderkammer.dedupe.dhash import dhash, dhash_batch
+from wunderkammer.dedupe.phash import as_grey, phash_batch
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 
@@ -27,6 +28,10 @@ def test_hashes_equal_those_of_imagehash_on_noise_gradients_and_flat_pictures() 
     images += [ramp, ramp[:, ::-1]]
     assert dhash_batch(images).tolist() == [expected(image) for image in images]
     assert dhash_batch([]).shape == (0,)
+    in_colour = [image for image in images if image.shape[2] == 3]
+    greys = [as_grey(image) for image in in_colour]
+    assert dhash_batch(greys).tolist() == dhash_batch(in_colour).tolist()
+    assert phash_batch(greys).tolist() == phash_batch(in_colour).tolist()
 
 
 @pytest.mark.parametrize("folder", ["neardup", "pets"])

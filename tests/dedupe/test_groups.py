@@ -92,7 +92,7 @@ def crowded_rows(draw: st.DrawFn) -> list[Row]:
 
 
 @given(rows=crowded_rows(), max_distance=st.integers(0, 16), seed=st.integers(0, 2**32))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_verdicts_are_those_of_a_slow_reference_in_any_order_of_rows(
     rows: list[Row], max_distance: int, seed: int
 ) -> None:
@@ -103,7 +103,7 @@ def test_the_verdicts_are_those_of_a_slow_reference_in_any_order_of_rows(
 
 
 @given(rows=crowded_rows(), max_distance=st.integers(0, 16))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_kept_ones_are_far_apart_and_dropped_ones_near_a_kept_one(
     rows: list[Row], max_distance: int
 ) -> None:
@@ -278,7 +278,7 @@ def test_what_loses_its_keeper_to_a_closer_look_is_looked_at_itself() -> None:
     limit=st.sampled_from([None, 0, 9, 64]),
     seed=st.integers(0, 2**32),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_with_every_way_of_finding_each_dropped_one_is_near_a_kept_one_and_no_two_kept_are_near(
     rows: list[Row],
     links: list[tuple[int, int]],

@@ -28,7 +28,7 @@ def slow(asked_Q, own_Q, views_NV, ids_N, max_distance, num_nearest):
     max_distance=st.integers(0, 16),
     num_nearest=st.integers(1, 5),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_the_lists_are_those_of_a_slow_search(
     seed, num, num_views, num_asked, max_distance, num_nearest
 ):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from wunderkammer.crops.params import CropParams, Rgb
 from wunderkammer.dedupe.dhash import dhash
-from wunderkammer.dedupe.phash import phash
+from wunderkammer.dedupe.phash import as_grey, phash
 from wunderkammer.images.decode import DecodeError, decode_rgb
 from wunderkammer.images.resize import resize
 from wunderkammer.params import digest
@@ -117,10 +117,11 @@ def render_row(window: Window, *, settings: RenderSettings, store: Store) -> Row
         crop_HWC = render(data, window=window, settings=settings)
     except DecodeError as error:
         return _failure(error.reason, error.detail)
+    grey_HW1 = as_grey(crop_HWC)
     return {
         "crop_sha256": blobs.put(encode(crop_HWC, settings=settings)),
-        "phash": phash(crop_HWC),
-        "dhash": dhash(crop_HWC),
+        "phash": phash(grey_HW1),
+        "dhash": dhash(grey_HW1),
         **measures(crop_HWC),
         "reason": None,
         "detail": None,

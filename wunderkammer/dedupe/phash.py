@@ -39,6 +39,11 @@ def phash_batch(images: Sequence[np.ndarray]) -> npt.NDArray[np.uint64]:
     return packed.view(">u8")[:, 0].astype(np.uint64)
 
 
+def as_grey(image_HWC: np.ndarray) -> npt.NDArray[np.uint8]:
+    """The picture in grey (HW1) as the hashes see it, for what is to have several."""
+    return np.asarray(Image.fromarray(image_HWC).convert("L"))[:, :, None]
+
+
 def small_grey(image_HWC: np.ndarray, *, size: tuple[int, int]) -> npt.NDArray[np.float64]:
     """The picture as Pillow makes it grey and small, by Lanczos; `size` is (width, height).
 
