@@ -40,7 +40,7 @@ from wunderkammer.gan.training.report import OnTick, TickReport
 from wunderkammer.gan.training.residence import on_gpu, open_images, place_of
 from wunderkammer.process_tree import die_with_parent
 from wunderkammer.scratch import scratch_folder
-from wunderkammer.shards.read import load_families, load_labels, load_sha256s
+from wunderkammer.shards.read import load_families, load_labels
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.tables import from_parquet
 
@@ -71,17 +71,15 @@ def train(
         ValueError: the weights to start from can't be read.
     """
     store = Store(job.location)
-    sha256s = load_sha256s(store, job.shard_keys)
+    families = load_families(store, job.shard_keys)
     everything = load_pictures(
         store,
         job,
-        num_images=len(sha256s),
+        num_images=len(families),
         device=device,
         say=say if processes.is_first else log.debug,
     )
-    train_N, held_out_N = split(
-        load_families(store, job.shard_keys), share=job.train.held_out, seed=job.train.seed
-    )
+    train_N, held_out_N = split(families, share=job.train.held_out, seed=job.train.seed)
     if isinstance(job.train.curriculum, MeasureCurriculum):
         assert job.manifest_key is not None
         manifest = from_parquet(store.read(job.manifest_key))
