@@ -6,6 +6,7 @@ The embeddings stay in a ledger named by the network's file and what reaches its
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from wunderkammer.classify.neighbours import BLOCK_BYTES, Floats, unit
 from wunderkammer.classify.scores import EMBEDDINGS, embedding_row
@@ -56,10 +57,11 @@ def compare_embeddings(
         return [Findings.none()]
     units_UK = unit(vectors.flatten().to_numpy().reshape(len(vectors), -1))
     of_row = found["key"].take(place).combine_chunks()
-    which = np.asarray(contents.combine_chunks().index_in(of_row).fill_null(-1), np.int64)
-    known = np.flatnonzero(which >= 0)
+    which = pc.index_in(contents.combine_chunks(), value_set=of_row).fill_null(-1)
+    which_N = which.to_numpy().astype(np.int64)
+    known = np.flatnonzero(which_N >= 0)
     pairs, cosine = near_units(
-        units_UK[which[known]],
+        units_UK[which_N[known]],
         num_new=int((known < len(new)).sum()),
         min_cosine=params.min_cosine,
     )
