@@ -84,13 +84,7 @@ def find_duplicates(
     Raises:
         ValueError: a row has no hash of its content, or no perceptual hash.
     """
-    needed = ("crop_sha256", "phash", *(["dhash"] if params.max_dhash_distance is not None else []))
-    for column in needed:
-        if crops[column].null_count:
-            raise ValueError(
-                f"{crops[column].null_count} of {crops.num_rows} crops have no {column}; "
-                f"build filtered_crops again"
-            )
+    _check_hashes(crops, params=params)
     ranking = rank(crops)
     ranked = crops.take(ranking)
     leaders, found = _chosen(ranked, params=params, look=look, search=search)
@@ -114,6 +108,16 @@ def find_duplicates(
             Findings(ranking[one.pairs], one.likeness, one.is_same, one.way) for one in found
         ),
     )
+
+
+def _check_hashes(crops: pa.Table, *, params: PhashParams) -> None:
+    needed = ("crop_sha256", "phash", *(["dhash"] if params.max_dhash_distance is not None else []))
+    for column in needed:
+        if crops[column].null_count:
+            raise ValueError(
+                f"{crops[column].null_count} of {crops.num_rows} crops have no {column}; "
+                f"build filtered_crops again"
+            )
 
 
 def rank(crops: pa.Table) -> Ints:

@@ -83,9 +83,7 @@ def dedupe_and_shard(inputs: StageInputs) -> Draft:
     ready = crops.take(order[is_ready]).append_column(
         "image_sha256", prepared["image_sha256"].filter(pa.array(is_ready))
     )
-    kin = families(crops, duplicates, params=spec.dedupe, search=remembered_search(inputs))
-    names = family_names(kin[order[is_ready]], ready["image_sha256"])
-    ready = ready.append_column("family", pa.array(names))
+    ready = _with_family(inputs, crops, duplicates, ready, rows=order[is_ready])
     if ready.num_rows < 2:
         raise TooFewImagesError(_too_few(inputs, crops.num_rows, ready.num_rows))
     files: dict[str, bytes | Path] = {
@@ -111,6 +109,21 @@ def dedupe_and_shard(inputs: StageInputs) -> Draft:
         measures=_measures(inputs, manifest, shards=shards),
     )
     return Draft(_data_version(inputs, ready), summary, manifest, files, scratch)
+
+
+def _with_family(
+    inputs: StageInputs,
+    crops: pa.Table,
+    duplicates: Duplicates,
+    ready: pa.Table,
+    *,
+    rows: npt.NDArray[np.int64],
+) -> pa.Table:
+    """The training pictures, which are these rows of the crops, with the family of each."""
+    search = remembered_search(inputs)
+    kin = families(crops, duplicates, params=inputs.subject.spec.dedupe, search=search)
+    names = family_names(kin[rows], ready["image_sha256"])
+    return ready.append_column("family", pa.array(names))
 
 
 def _crops(inputs: StageInputs) -> Record:
