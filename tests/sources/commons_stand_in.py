@@ -12,7 +12,7 @@ from typing import Any
 
 from stand_in import Asked, Reply, StandIn
 
-NOW = "2026-11-20T12:00:00Z"
+NOW = "2025-11-20T12:00:00Z"
 BY_SA = {
     "LicenseShortName": "CC BY-SA 4.0",
     "License": "cc-by-sa-4.0",
@@ -47,6 +47,7 @@ class CommonsStandIn(StandIn):
         super().__init__()
         self.things = things
         self.max_infos = 1000
+        self.touched: dict[str, str] = {}  # the categories that something has left, and when
 
     def answer(self, asked: Asked) -> Reply:
         query = asked.query
@@ -55,6 +56,8 @@ class CommonsStandIn(StandIn):
         assert query["format"] == "json"
         assert query["formatversion"] == "2"
         assert int(query["maxlag"]) > 0
+        if "titles" in query:
+            return _json(self._told_of(query))
         if query["generator"] == "categorymembers":
             return _json(self._category(query))
         return _json(self._search(query))
@@ -101,6 +104,31 @@ class CommonsStandIn(StandIn):
         after = {"gcmcontinue": f"{rest[0][0]}|{rest[0][1]}"} if rest else {}
         return self._told(taken, query, after, "gcmcontinue||")
 
+    def _told_of(self, query: dict[str, str]) -> dict[str, Any]:
+        """The size of some categories; when their pages were touched, if they have one."""
+        assert set(query["prop"].split("|")) == {"info", "categoryinfo"}
+        titles = query["titles"].split("|")
+        assert len(titles) <= 50
+        assert len(set(titles)) == len(titles)
+        pages: list[dict[str, Any]] = []
+        for title in titles:
+            members = self._members(title)
+            of_it = {"ns": 14, "title": title, "categoryinfo": {"size": len(members)}}
+            page = next((one.pageid for one in self.things if one.title == title), None)
+            name = title.removeprefix("Category:")
+            times = [one.categories[name] for one in members]
+            touched = max([*times, self.touched.get(name, "2005-01-01T00:00:00Z")])
+            pages.append(
+                {**of_it, "missing": True}
+                if page is None
+                else {**of_it, "pageid": page, "touched": touched, "lastrevid": 1}
+            )
+        return {"batchcomplete": True, "curtimestamp": NOW, "query": {"pages": pages}}
+
+    def _members(self, title: str) -> list[Thing]:
+        name = title.removeprefix("Category:")
+        return [one for one in self.things if name in one.categories]
+
     def _search(self, query: dict[str, str]) -> dict[str, Any]:
         assert query["generator"] == "search"
         assert query["gsrnamespace"] == "6"
@@ -119,7 +147,7 @@ class CommonsStandIn(StandIn):
         self, members: list[Thing], query: dict[str, str], after: dict[str, Any], then: str
     ) -> dict[str, Any]:
         """The members with the infos of some; the others' come with `iicontinue`."""
-        assert query["prop"] == "imageinfo"
+        assert query["prop"] in ("imageinfo", "imageinfo|categoryinfo")
         members = sorted(members, key=lambda one: one.pageid)
         files = [one for one in members if one.ns == 6]
         begin = next((i for i, one in enumerate(files) if one.title == query.get("iicontinue")), 0)
@@ -139,6 +167,8 @@ class CommonsStandIn(StandIn):
 
     def _page(self, one: Thing, query: dict[str, str], told: list[Thing]) -> dict[str, Any]:
         page: dict[str, Any] = {"pageid": one.pageid, "ns": one.ns, "title": one.title}
+        if one.ns == 14 and "categoryinfo" in query["prop"].split("|"):
+            page["categoryinfo"] = {"size": len(self._members(one.title)), "files": 0}
         if one not in told:
             return page
         if one.hidden:

@@ -1,5 +1,6 @@
 from collections.abc import Collection
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from commons_stand_in import BY_SA, NOW, CommonsStandIn, Thing
@@ -12,6 +13,7 @@ from wunderkammer.conduct.errors import FetchError
 from wunderkammer.conduct.params import ConductParams
 from wunderkammer.sources.commons import Commons, CommonsParams
 from wunderkammer.sources.listing import Page, Position, StalePositionError
+from wunderkammer.sources.mediawiki import raise_error
 
 LAST_YEAR = "2025-06-01T00:00:00Z"
 
@@ -207,7 +209,7 @@ def test_a_later_listing_asks_for_what_is_new(wiki):
     num_asked = len(wiki.asked)
     again = listed(wiki, depth=2, start=first[-1].position)
     assert records_of(again) == {}
-    assert len(wiki.asked) - num_asked == 3, "one request a category"
+    assert len(wiki.asked) - num_asked == 2, "how they are, and the one whose size was not known"
     assert again[-1].is_last
 
     wiki.things += [photo(400, "Blue quilts", since=NOW), category(503, "New", "Quilts", since=NOW)]
@@ -219,12 +221,74 @@ def test_a_later_listing_asks_for_what_is_new(wiki):
     assert set(records_of(final)) == {"400"}, "it joined within the overlap"
 
 
+def test_a_later_listing_asks_for_the_categories_that_have_changed_alone(wiki):
+    wiki.things = [category(500, "Quilts"), photo(1, "Quilts")]
+    wiki.things += [category(1000 + i, f"Sub {i}", "Quilts") for i in range(120)]
+    wiki.things += [photo(2000 + i, f"Sub {i}") for i in range(0, 120, 7)]
+    pages = listed(wiki, depth=1)
+    for num_expected in (4, 3, 3):
+        wiki.asked.clear()
+        pages = listed(wiki, depth=1, start=pages[-1].position)
+        assert records_of(pages) == {}
+        assert [page.is_last for page in pages] == [True]
+        assert len(wiki.asked) == num_expected, "121 categories, 50 at a time"
+    wiki.things += [photo(3000, "Sub 5", since=NOW)]
+    # One has left, another has come in its place.
+    wiki.things = [one for one in wiki.things if one.pageid != 2007]
+    wiki.things += [photo(3001, "Sub 7", since=NOW)]
+    wiki.asked.clear()
+    assert set(records_of(listed(wiki, depth=1, start=pages[-1].position))) == {"3000", "3001"}
+    assert len(wiki.asked) == 3 + 2
+
+
+def test_names_that_are_long_are_asked_for_in_several_addresses(wiki):
+    names = [f"Лоскутное шитьё {'ю' * 90} {i}" for i in range(30)]
+    wiki.things = [category(500, "Quilts"), photo(1, *names)]
+    wiki.things += [category(1000 + i, name, "Quilts") for i, name in enumerate(names)]
+    first = listed(wiki, depth=1)
+    wiki.asked.clear()
+    assert records_of(listed(wiki, depth=1, start=first[-1].position)) == {}
+    assert 3 < len(wiki.asked) < 8
+
+
+def test_an_error_of_the_question_how_categories_are_makes_all_be_asked_for(wiki):
+    first = listed(wiki)
+    wiki.things += [photo(400, "Quilts", since=NOW)]
+    wiki.fault = lambda asked: "invalidcategory" if "titles" in asked.query else None
+    assert set(records_of(listed(wiki, start=first[-1].position))) == {"400"}
+
+
+@pytest.mark.parametrize("odd", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_site_whose_clock_is_odd_goes_by_the_one_of_this_machine(wiki, monkeypatch, odd):
+    monkeypatch.setattr("commons_stand_in.NOW", odd)
+    started_at = datetime.now(UTC)
+    [*_, last] = listed(wiki)
+    since = datetime.fromisoformat(str(last.position["since"]))
+    assert started_at <= since + timedelta(hours=24) <= datetime.now(UTC)
+
+
+def test_a_lag_beyond_all_measure_may_pass(wiki):
+    told = {"code": "maxlag", "info": "Waiting", "lag": 10**400}
+    with pytest.raises(FetchError, match="api_maxlag") as raised:
+        raise_error({"error": told})
+    assert (raised.value.may_pass, raised.value.retry_after_s) == (True, 60.0)
+    with pytest.raises(FetchError) as raised:
+        raise_error({"error": {**told, "lag": float("nan")}})
+    assert raised.value.retry_after_s is None
+
+
+def test_a_category_that_the_listing_has_found_may_be_empty(wiki, caplog):
+    wiki.things = [category(500, "Quilts"), category(501, "Empty", "Quilts"), photo(1, "Quilts")]
+    assert set(records_of(listed(wiki, depth=1))) == {"1"}
+    assert "holds nothing" not in caplog.text
+
+
 def test_a_later_listing_overlaps(wiki):
     first = listed(wiki, overlap_hours=48.0)
-    assert first[-1].position["since"] == "2026-11-18T12:00:00Z"
+    assert first[-1].position["since"] == "2025-11-18T12:00:00Z"
     wiki.things += [
-        photo(400, "Quilts", since="2026-11-18T12:00:00Z"),
-        photo(401, "Quilts", since="2026-11-18T11:59:59Z"),
+        photo(400, "Quilts", since="2025-11-18T12:00:00Z"),
+        photo(401, "Quilts", since="2025-11-18T11:59:59Z"),
     ]
     assert set(records_of(listed(wiki, start=first[-1].position))) == {"400"}
 
@@ -337,9 +401,10 @@ def test_what_is_no_picture_or_not_allowed_is_refused_unseen(wiki, changes, refu
 
 def test_what_is_odd_about_a_file_leaves_the_others(wiki):
     odd = [photo(7, "Quilts", meta=["no", "fields"]), photo(8, "Quilts", size="big", uploaded="?")]
-    wiki.things = [*odd, photo(9, "Quilts")]
+    wiki.things = [*odd, photo(9, "Quilts"), photo(10, "Quilts", size=10**30)]
     records = records_of(listed(wiki))
-    assert set(records) == {"7", "8", "9"}
+    assert set(records) == {"7", "8", "9", "10"}
+    assert records["10"].num_bytes is None, "no column of a table holds it"
     assert records["7"].refused is not None
     assert (records["8"].refused, records["8"].num_bytes) == (None, None)
 

@@ -125,6 +125,28 @@ def test_an_item_without_a_date_is_taken_and_moves_no_watermark(site):
     assert pages[-1].position == {"num_items": 1}
 
 
+@pytest.mark.parametrize(
+    "odd", ["9999-99-99T99:99:99Z", "2999-01-01T00:00:00Z", "0001-01-01T00:00:00Z"]
+)
+def test_a_date_that_can_not_be_moves_no_watermark(site, odd):
+    site.publish("good", "good.pdf", at=day(2))
+    site.publish("odd", "odd.pdf", at=odd)
+    site.in_order = False
+    pages = listed(site)
+    assert set(records_of(pages)) == {"good", "odd"}
+    assert pages[-1].position == {"newest": day(2), "num_items": 2}
+    site.publish("later", "later.pdf", at=day(3))
+    again = listed(site, start=pages[-1].position, known=records_of(pages))
+    assert set(records_of(again)) == {"later"}
+
+
+def test_a_watermark_that_can_not_be_is_forgotten(site):
+    site.publish("book", "book.pdf", at=day(2))
+    pages = listed(site, start={"newest": "9999-99-99T99:99:99Z", "num_items": 1})
+    assert set(records_of(pages)) == {"book"}
+    assert pages[-1].position["newest"] == day(2)
+
+
 def test_a_page_of_nothing_but_odd_items_is_no_page(site):
     site.publish("a/b", "a.pdf")
     with pytest.raises(FetchError, match="bad_reply"):

@@ -1,16 +1,18 @@
 """Wikimedia Commons, or another MediaWiki: the files of categories and of a search.
 
 A category is listed by the time at which its members joined it (`gcmsort=timestamp`), files and
-subcategories in one listing: `cmtype` has no effect with that order, namespaces have. So a later
-scrape asks each known category once, from its watermark on, and finds both.
+subcategories in one listing: `cmtype` has no effect with that order, namespaces have. A later
+scrape asks, fifty at a time, how the known categories are, and lists from the watermark on those
+that are not as they were.
 """
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -19,8 +21,15 @@ from wunderkammer.conduct.errors import FetchError
 from wunderkammer.sources.licences import OPEN, Licences
 from wunderkammer.sources.limits import RemoteParams
 from wunderkammer.sources.listing import Listing, Page, Position, Record, StalePositionError
-from wunderkammer.sources.mediawiki import Answer, Cursor, Member, raise_error, record_of
-from wunderkammer.sources.replies import Reply, ask
+from wunderkammer.sources.mediawiki import (
+    Answer,
+    Cursor,
+    Member,
+    Told,
+    raise_error,
+    record_of,
+)
+from wunderkammer.sources.replies import Reply, as_watermark, ask
 
 if TYPE_CHECKING:
     from wunderkammer.conduct.network import Network
@@ -31,8 +40,17 @@ FILES = 6
 CATEGORIES = 14
 # As many as `prop=imageinfo` answers at once.
 BATCH = 50
+# Of the names in one address, as they are sent.
+MAX_NAMES_CHARS = 6000
 STALE = frozenset({"badcontinue", "invalidcontinue"})
 IMAGEINFO = "url|size|sha1|mime|timestamp|user|extmetadata"
+ASKING: Mapping[str, str | int] = {
+    "action": "query",
+    "format": "json",
+    "formatversion": 2,
+    "maxlag": 5,
+    "curtimestamp": 1,
+}
 EXTMETADATA = (
     "LicenseShortName|License|LicenseUrl|Artist|Credit|Attribution|ObjectName|Categories"
     "|DateTimeOriginal"
@@ -92,12 +110,14 @@ class _Place(Reply):
 class _Walk(Reply):
     """How far a listing is; as plain JSON its position.
 
-    `found` holds the depth of every category ever met, `since` is the watermark of this listing
+    `found` holds the depth of every category ever met, `sizes` how many members it had when it was
+    last looked at, before they were listed. `since` is the watermark of this listing
     and `began` what the next one's is made of. `cursor` belongs to the first place of `todo`, or
     to the search if there is none left.
     """
 
     found: dict[str, int] = Field(default={})
+    sizes: dict[str, int] = Field(default={})
     since: datetime | None = None
     began: datetime | None = None
     todo: tuple[_Place, ...] = ()
@@ -151,7 +171,9 @@ class Commons(Listing):
             StalePositionError: the position is none of this source, or its cursor has expired.
             FetchError: the site can't be asked.
         """
-        walk = self._begin(start)
+        walk = self._ended(await self._begun(start))
+        if walk.is_over:
+            yield Page(records=(), position=walk.position(), is_last=True)
         listed: set[int] = set()
         passed: list[Cursor | None] = []
         while not walk.is_over:
@@ -175,6 +197,29 @@ class Commons(Listing):
         is_scaled = self.params.width_px is not None
         return record_of(member, licences=self.params.licences, is_scaled=is_scaled)
 
+    async def _begun(self, start: Position) -> _Walk:
+        """The walk from a position on; a later one without the categories that are as they were."""
+        walk = self._begin(start)
+        if walk.since is None or walk.began is not None:
+            return walk
+        sizes, began = dict(walk.sizes), walk.began
+        unchanged: set[str] = set()
+        for names in _batches([place.name for place in walk.todo if not place.is_new]):
+            try:
+                told = await self._told(names)
+            except FetchError as error:
+                if not _is_of_one_place(error):
+                    raise
+                return walk
+            began = began or _asked_at(told.curtimestamp)
+            for one in told.query.pages:
+                name = _category((one.title or "").partition(":")[2])
+                if one.is_as_before(sizes.get(name), walk.since):
+                    unchanged.add(name)
+                _note(sizes, name, one.categoryinfo.size)
+        todo = tuple(place for place in walk.todo if place.name not in unchanged)
+        return walk.model_copy(update={"todo": todo, "sizes": sizes, "began": began})
+
     def _begin(self, start: Position) -> _Walk:
         try:
             walk = _Walk.model_validate(start)
@@ -189,28 +234,34 @@ class Commons(Listing):
             for name, depth in found.items()
         )
         is_searched = self.params.search is not None
-        return _Walk(found=found, since=walk.since, todo=tuple(todo), searches=is_searched)
+        return walk.model_copy(
+            update={"found": found, "todo": tuple(todo), "searches": is_searched}
+        )
 
     def _after(self, walk: _Walk, batch: _Batch) -> _Walk:
         """The walk beyond a batch of its present place."""
-        found, todo = dict(walk.found), walk.todo
+        found, sizes, todo = dict(walk.found), dict(walk.sizes), walk.todo
         if todo and todo[0].depth < self.params.depth:
             depth = todo[0].depth + 1
             for one in batch.members:
                 name = _category(one.title.partition(":")[2])
                 if one.ns == CATEGORIES and name not in found and self._has_room(found):
                     found[name] = depth
+                    _note(sizes, name, one.categoryinfo.size)
                     todo += (_Place(name=name, depth=depth, is_new=True),)
         began = walk.began or batch.asked_at
-        changes: dict[str, Any] = {"found": found, "began": began, "cursor": batch.cursor}
+        changes: dict[str, Any] = {"found": found, "sizes": sizes, "cursor": batch.cursor}
         if batch.cursor is None:
             changes["searches"] = walk.searches and bool(todo)
             todo = todo[1:]
-        after = walk.model_copy(update={**changes, "todo": todo})
-        if not after.is_over or began is None:
-            return after
+        return self._ended(walk.model_copy(update={**changes, "began": began, "todo": todo}))
+
+    def _ended(self, walk: _Walk) -> _Walk:
+        """A walk that is over as the next one's beginning."""
+        if not walk.is_over or walk.began is None:
+            return walk
         overlap = timedelta(hours=self.params.overlap_hours)
-        return _Walk(found=found, since=began - overlap)
+        return _Walk(found=walk.found, sizes=walk.sizes, since=walk.began - overlap)
 
     def _has_room(self, found: Mapping[str, int]) -> bool:
         if len(found) < self.params.max_categories:
@@ -230,11 +281,12 @@ class Commons(Listing):
         except FetchError as error:
             if error.reason.removeprefix("api_") in STALE and walk.cursor is not None:
                 raise StalePositionError(f"{walk.where}: {error.detail}") from error
-            if not error.reason.startswith("api_") or error.may_pass:
+            if not _is_of_one_place(error):
                 raise
             return _Batch(problem=f"{walk.where}: {error.detail} ({error.reason})")
         if not batch.members and batch.cursor is None and walk.cursor is None:
-            if walk.place_since is None:
+            is_named = not walk.todo or walk.todo[0].depth == 0
+            if walk.place_since is None and is_named:
                 log.warning("%s holds nothing; check how it is written", walk.where)
         elif not walk.todo and walk.since is not None and _are_older(batch.members, walk.since):
             return replace(batch, cursor=None)
@@ -256,20 +308,17 @@ class Commons(Listing):
             if cursor is not None and cursor in passed:
                 told = tuple(one for one in members.values() if one.imageinfo)
                 problem = f"{walk.where}: the cursor repeats"
-                return _Batch(told, answer.curtimestamp, None, problem)
+                return _Batch(told, _asked_at(answer.curtimestamp), None, problem)
             if answer.batchcomplete or cursor is None:
-                return _Batch(tuple(members.values()), answer.curtimestamp, cursor)
+                asked_at = _asked_at(answer.curtimestamp)
+                return _Batch(tuple(members.values()), asked_at, cursor)
             passed.append(cursor)
 
     async def _ask(self, walk: _Walk, cursor: Cursor | None) -> Answer:
         query: dict[str, str | int] = {
-            "action": "query",
-            "format": "json",
-            "formatversion": 2,
-            "maxlag": 5,
-            "curtimestamp": 1,
+            **ASKING,
             **(self._category_query(walk) if walk.todo else self._search_query()),
-            "prop": "imageinfo",
+            "prop": "imageinfo|categoryinfo" if walk.todo and self.params.depth else "imageinfo",
             "iiprop": IMAGEINFO,
             "iiextmetadatafilter": EXTMETADATA,
         }
@@ -278,6 +327,11 @@ class Commons(Listing):
         return await ask(
             self._api, "api.php", {**query, **(cursor or {})}, Answer, check=raise_error
         )
+
+    async def _told(self, names: Sequence[str]) -> Told:
+        titles = "|".join(f"Category:{name}" for name in names)
+        query = {**ASKING, "prop": "info|categoryinfo", "titles": titles}
+        return await ask(self._api, "api.php", query, Told, check=raise_error)
 
     def _category_query(self, walk: _Walk) -> dict[str, str | int]:
         query: dict[str, str | int] = {
@@ -300,6 +354,38 @@ class Commons(Listing):
             "gsrsort": "create_timestamp_desc",
             "gsrlimit": BATCH,
         }
+
+
+def _batches(names: Sequence[str]) -> Iterator[list[str]]:
+    """As many names at a time as the site answers for, and as an address can hold."""
+    batch: list[str] = []
+    num_chars = 0
+    for name in names:
+        own = len(quote(f"Category:{name}|"))
+        if batch and (len(batch) == BATCH or num_chars + own > MAX_NAMES_CHARS):
+            yield batch
+            batch, num_chars = [], 0
+        batch.append(name)
+        num_chars += own
+    if batch:
+        yield batch
+
+
+def _note(sizes: dict[str, int], name: str, size: int | None) -> None:
+    """The size that a category has now; an unknown one makes it be asked for again."""
+    sizes.pop(name, None)
+    if size is not None:
+        sizes[name] = size
+
+
+def _asked_at(site_time: datetime) -> datetime:
+    """When an answer was given: by the site's clock, or by this machine's if that is odd."""
+    return as_watermark(site_time.isoformat()) or datetime.now(UTC)
+
+
+def _is_of_one_place(error: FetchError) -> bool:
+    """Whether the site can be asked for something else all the same."""
+    return error.reason.startswith("api_") and not error.may_pass
 
 
 def _are_older(members: tuple[Member, ...], since: datetime) -> bool:

@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import quote
 
@@ -23,7 +23,7 @@ from wunderkammer.sources.internet_archive_items import Item, records_of
 from wunderkammer.sources.licences import OPEN, Licences
 from wunderkammer.sources.limits import RemoteParams
 from wunderkammer.sources.listing import Listing, Page, Position, Record
-from wunderkammer.sources.replies import OF_THE_ASKER, Reply, ask, mapping_of
+from wunderkammer.sources.replies import OF_THE_ASKER, Reply, as_watermark, ask, mapping_of
 
 if TYPE_CHECKING:
     from wunderkammer.conduct.network import Network
@@ -88,7 +88,8 @@ class InternetArchiveParams(PageParams, RemoteParams):
 def _date(value: object) -> str:
     """The first of some dates, for there may be several; "" if that is none."""
     first = value[0] if isinstance(value, list) and value else value
-    return first if isinstance(first, str) and DATE_PATTERN.fullmatch(first) else ""
+    is_date = isinstance(first, str) and DATE_PATTERN.fullmatch(first)
+    return str(first) if is_date and as_watermark(first) else ""
 
 
 def _items(value: object) -> object:
@@ -120,7 +121,7 @@ class _Found(Reply):
 class _Position(Reply):
     """The newest publication that is listed, and how many items are."""
 
-    newest: str | None = None
+    newest: Annotated[str | None, BeforeValidator(lambda value: _date(value) or None)] = None
     num_items: int = 0
 
 
@@ -179,7 +180,7 @@ class InternetArchive(Listing):
             words = " OR ".join(f'"{word}"' for word in params.languages)
             terms.append(f"language:({words})")
         if began.newest is not None:
-            newest = datetime.strptime(began.newest, DATE).replace(tzinfo=UTC)
+            newest = datetime.fromisoformat(began.newest)
             since = newest - timedelta(days=params.overlap_days)
             terms.append(f"publicdate:[{since.strftime(DATE)} TO null]")
         query: dict[str, str | int] = {

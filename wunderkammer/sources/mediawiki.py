@@ -19,12 +19,14 @@ from wunderkammer.sources.replies import (
     as_mappings,
     as_text,
     as_texts,
+    as_time,
     licence_refusal,
     mapping_of,
     named_by,
     text_of_html,
 )
 
+Now = Annotated[datetime, BeforeValidator(as_time)]
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/tiff"})
 MAY_PASS = frozenset({"maxlag", "ratelimited", "readonly", "cirrussearch-too-busy-error"})
 MAX_LAG_S = 60.0
@@ -59,19 +61,58 @@ class ImageInfo(Reply):
         return mapping_of(self.extmetadata.get(name)).get("value")
 
 
+class CategoryInfo(Reply):
+    """How many members a category has."""
+
+    size: Count = None
+
+
+Info = Annotated[CategoryInfo, BeforeValidator(mapping_of)]
+
+
 class Member(Reply):
-    """A file, or a category, with what `prop=imageinfo` tells of it."""
+    """A file, or a category, with what `prop=imageinfo|categoryinfo` tells of it."""
 
     pageid: int
     ns: int
     title: str
     imageinfo: Annotated[tuple[ImageInfo, ...], BeforeValidator(as_mappings)] = ()
+    categoryinfo: Info = CategoryInfo()
 
 
 class Members(Reply):
     """What a generator gave."""
 
     pages: Annotated[tuple[Member, ...], BeforeValidator(named_by("pageid"))] = ()
+
+
+class Category(Reply):
+    """A category with what `prop=info|categoryinfo` tells of it.
+
+    A MediaWiki touches the page of a category, if there is one, when a member joins or leaves it.
+    """
+
+    title: Text = None
+    touched: Time = None
+    categoryinfo: Info = CategoryInfo()
+
+    def is_as_before(self, size: int | None, since: datetime) -> bool:
+        """Whether it has the `size` of before, and was not touched `since`."""
+        is_untouched = self.touched is not None and self.touched < since
+        return is_untouched and size is not None and self.categoryinfo.size == size
+
+
+class Categories(Reply):
+    """Categories that were asked for by name."""
+
+    pages: Annotated[tuple[Category, ...], BeforeValidator(as_mappings)] = ()
+
+
+class Told(Reply):
+    """The answer to a question about categories."""
+
+    curtimestamp: Now
+    query: Categories = Categories()
 
 
 # All of it goes into the next request.
@@ -82,7 +123,7 @@ class Answer(Reply):
     """One reply; with `batchcomplete`, all is told of the members so far."""
 
     batchcomplete: bool = False
-    curtimestamp: datetime
+    curtimestamp: Now
     query: Members = Members()
     cursor: Cursor | None = Field(default=None, alias="continue")
 
@@ -123,13 +164,16 @@ def raise_error(reply: Any) -> None:
     if not error:
         return
     code = as_text(error.get("code")) or "unknown"
-    lag = error.get("lag")
     raise FetchError(
         f"api_{code}",
         as_text(error.get("info")) or "",
         may_pass=code in MAY_PASS or code.startswith("internal_api_error"),
-        retry_after_s=min(float(lag), MAX_LAG_S) if isinstance(lag, int | float) else None,
+        retry_after_s=_lag_s(error.get("lag")),
     )
+
+
+def _lag_s(lag: object) -> float | None:
+    return float(min(lag, MAX_LAG_S)) if isinstance(lag, int | float) and lag >= 0 else None
 
 
 def _iso(text: str | None) -> str | None:

@@ -20,6 +20,10 @@ MAX_URL_CHARS = 2000
 MAX_HTML_CHARS = 20_000
 MAX_ID_CHARS = 300
 MAX_TAGS = 100
+# Of what JSON can hold, what a column of a table can.
+MAX_INT = 2**63 - 1
+# No site that is asked here is as old.
+FIRST_WATERMARK = datetime(1990, 1, 1, tzinfo=UTC)
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Statuses that concern whoever asks, not what is asked for: the next page will not do better.
 OF_THE_ASKER = (401, 403, 429)
@@ -60,8 +64,8 @@ def as_list(value: object) -> object:
 
 
 def as_int(value: object) -> int | None:
-    """A whole number that is not negative; None for anything else."""
-    return value if type(value) is int and value >= 0 else None
+    """A whole number that is not negative and has 63 bits; None for anything else."""
+    return value if type(value) is int and 0 <= value <= MAX_INT else None
 
 
 def as_time(value: object) -> datetime | None:
@@ -71,6 +75,15 @@ def as_time(value: object) -> datetime | None:
     except ValueError:
         return None
     return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+
+def as_watermark(value: object) -> datetime | None:
+    """A time that a later listing can go on from; None for one before 1990 or still to come.
+
+    A watermark in the future would hide all that is published until then.
+    """
+    time = as_time(value)
+    return time if time is not None and FIRST_WATERMARK <= time <= datetime.now(UTC) else None
 
 
 def as_mappings(value: object) -> list[Mapping[str, Any]]:
