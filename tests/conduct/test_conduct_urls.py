@@ -1,4 +1,8 @@
+from contextlib import suppress
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from wunderkammer.conduct.errors import FetchError
 from wunderkammer.conduct.urls import parse_url, shown
@@ -14,6 +18,7 @@ from wunderkammer.conduct.urls import parse_url, shown
         ("http:///a.jpg", "bad_url"),
         ("http://[::1/a.jpg", "bad_url"),
         ("http://museum.example:99999/a.jpg", "bad_url"),
+        ("http://[::1]@/a.jpg", "bad_url"),
         ("http://curator:secret@museum.example/a.jpg", "user_info_in_url"),
         ("http://curator@museum.example/a.jpg", "user_info_in_url"),
         ("http://127.0.0.1/a.jpg", "private_address"),
@@ -46,6 +51,17 @@ def test_a_url_goes_out_in_plain_characters_and_without_its_fragment():
         "https://xn--msli-0ra.example/sch%C3%B6ne%20bilder/50%25%20%C3%A9.jpg?q=%C3%B6"
     )
     assert str(parse_url(str(url), loopback_ports=())) == str(url)
+
+
+PIECES = ["http:", "//", "/", "[", "]", "@", ":", "::1", "%", "é", "²", "?", "#", "\0", "a"]
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=8))
+@example(pieces=["http:", "//", "[", "::1", "]", "@"])
+def test_any_text_is_a_url_or_a_fetch_error(pieces):
+    with suppress(FetchError):
+        url = parse_url("".join(pieces), loopback_ports=())
+        assert str(url).isascii()
 
 
 def test_a_shown_url_holds_no_secret():

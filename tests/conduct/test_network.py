@@ -139,6 +139,7 @@ def test_five_redirects_are_followed(museum, scratch):
         ("//curator:secret@127.0.0.1/a", "user_info_in_url", 1),
         ("http://127.0.0.1:1/a", "private_address", 1),
         ("http://[::1/", "bad_redirect", 1),
+        ("http://[::1]@/", "bad_redirect", 1),
         ("/loop?token=secret", "too_many_redirects", 6),
     ],
 )

@@ -406,6 +406,33 @@ def test_a_full_disk_is_no_fault_of_the_file(museum, scratch, monkeypatch):
         fetch(museum, scratch, museum.tell("/a", scan()))
 
 
+SENT = "Fri, 20 Nov 2026 10:00:00 GMT"
+FAR_WEST = "Mon, 20 Nov 1995 19:12:08 +9999999999999"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        status(503, Retry_After=FAR_WEST),
+        broken_off(scan(None, Last_Modified=FAR_WEST, Date=SENT), 1000),
+        broken_off(scan(None, Last_Modified="Thu, 01 Jan\t2026 11:00:00 GMT", Date=SENT), 1000),
+        Reply(302, headers={"Location": "http://[::1]@/"}),
+        Reply(200, headers={"Content-Length": "1" * 5000}, send=lambda sink: sink.write(SCAN)),
+        Reply(206, SCAN[1000:], {"ETag": '"one"', "Content-Range": f"bytes {'1' * 5000}-2/3"}),
+    ],
+    ids=["patience", "date", "tab", "location", "length", "range"],
+)
+def test_an_odd_header_costs_its_file_one_try_and_no_other_file_anything(museum, scratch, odd):
+    half = broken_off(scan(), 1000)
+    url = museum.tell("/a", *([half] if odd.status == 206 else []), odd, scan())
+    _, other = fetch(
+        museum, scratch, url, museum.url + "/b", num_tries=len(museum.replies["/a"]) - 1
+    )
+    assert other.content == b"a picture"
+    (found,) = fetch(museum, scratch, url)
+    assert content_of(found) == SCAN
+
+
 CURABLE = sorted(set(FAULTS) - {"endless", "gzip_bomb", "drip", "to_metadata", "to_file"})
 
 

@@ -95,6 +95,14 @@ def test_a_kill_between_the_two_files_leaves_nothing_to_trust(tmp_path, killed):
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("validator", ["", "Thu,\t01 Jan 2026", '"a"\r\nHost: elsewhere'])
+def test_a_part_whose_validator_no_header_can_hold_is_deleted(tmp_path, validator):
+    left(tmp_path)
+    next(tmp_path.glob("*.validator")).write_bytes(validator.encode())
+    assert Parts(tmp_path).find(URL) is None
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_what_nobody_has_gone_on_with_for_long_is_deleted(tmp_path):
     left(tmp_path)
     Parts(tmp_path).create("https://museum.example/b", validator='"b"').finish()

@@ -14,11 +14,11 @@ from wunderkammer.conduct.errors import BudgetSpentError, FetchError
 from wunderkammer.conduct.files import Digests, FileBody, take_if_verified
 from wunderkammer.conduct.params import ConductParams
 from wunderkammer.conduct.parts import Part, Parts
-from wunderkammer.conduct.replies import BODY, Head, backoff_s, is_redirect
+from wunderkammer.conduct.replies import BODY, Head, backoff_s, is_redirect, may_be_sent_back
 from wunderkammer.conduct.requests import Answer, Download, Downloaded, Request
 from wunderkammer.conduct.robots import MAX_ROBOTS_BYTES, Robots
 from wunderkammer.conduct.turns import Terms
-from wunderkammer.conduct.urls import parse_url, shown
+from wunderkammer.conduct.urls import NO_URL, parse_url, shown
 
 if TYPE_CHECKING:
     from wunderkammer.conduct.exchange import Exchange
@@ -175,8 +175,7 @@ class Network:
         conduct, accepted = FILE_HEADERS, BODY
         if job.etag or job.last_modified:
             known = {"If-None-Match": job.etag, "If-Modified-Since": job.last_modified}
-            # What a server has sent is sent back only if no header can be hidden in it.
-            sent = {k: v for k, v in known.items() if v and v.isascii() and v.isprintable()}
+            sent = {k: v for k, v in known.items() if v and may_be_sent_back(v)}
             conduct, accepted = {**conduct, **sent}, accepted | {NOT_MODIFIED}
         if part is not None:
             rest = {"Range": f"bytes={part.num_bytes}-", "If-Range": part.validator}
@@ -209,7 +208,7 @@ class Network:
             raise FetchError("bad_redirect", f"of a form, from {shown(url)}")
         try:
             text = str(url.join(URL(head.headers["location"])))
-        except ValueError as error:
+        except NO_URL as error:
             raise FetchError("bad_redirect", f"from {shown(url)}") from error
         try:
             return self._parsed(text)

@@ -12,6 +12,8 @@ from pathlib import Path
 from secrets import token_hex
 from time import time
 
+from wunderkammer.conduct.replies import may_be_sent_back
+
 MAX_AGE_S = 14 * 24 * 3600.0
 PART, NOTE, WHOLE = ".part", ".validator", ".whole"
 
@@ -115,14 +117,17 @@ class Parts:
             opened.drop()
 
     def _welcome(self, file: Path) -> None:
-        """Take over a file of an earlier run, or delete it if it is too old or lacks its pair."""
+        """Take over a file of an earlier run, or delete it if it is too old or of no use."""
         pair = {PART: NOTE, NOTE: PART, WHOLE: WHOLE}.get(file.suffix)
         if pair is None:
             return
         if not file.with_suffix(pair).is_file() or file.stat().st_mtime < time() - MAX_AGE_S:
-            file.unlink()
-        elif file.suffix == PART:
+            file.unlink(missing_ok=True)
+        elif file.suffix == PART and may_be_sent_back(_note(file).read_text("latin-1")):
             self._names.add(file.stem)
+        elif file.suffix == PART:
+            file.unlink()
+            _note(file).unlink()
         elif file.suffix == WHOLE:
             self._wholes[file.stem.partition("-")[0]] = file
 

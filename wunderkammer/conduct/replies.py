@@ -23,7 +23,9 @@ HTML_TYPES = ("text/html", "application/xhtml+xml")
 HTML = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 SNIFFED_BYTES = 1024
 OPT_OUT = re.compile(r"\bno(image)?ai\b", re.I)
-CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)")
+CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.ASCII)
+# Numbers of more digits are taken for the least of these: no file has so many bytes.
+MAX_DIGITS = 18
 # A date is a strong validator only if it was no longer the present (RFC 9110, 8.8.2.2).
 STRONG_AFTER = timedelta(seconds=60)
 
@@ -45,7 +47,7 @@ class Head:
     def content_length(self) -> int | None:
         """The announced number of bytes, if it is a number."""
         value = self.headers.get("content-length", "")
-        return int(value) if value.isascii() and value.isdigit() else None
+        return _number(value) if value.isascii() and value.isdigit() else None
 
 
 def read_head(lines: Iterable[bytes]) -> Head:
@@ -69,7 +71,7 @@ def read_head(lines: Iterable[bytes]) -> Head:
 
 def _status(line: bytes) -> int:
     code = line.split()[1:2]
-    return int(code[0]) if code and code[0].isdigit() else 0
+    return int(code[0]) if code and len(code[0]) == 3 and code[0].isdigit() else 0
 
 
 def is_redirect(head: Head) -> bool:
@@ -114,13 +116,18 @@ def failure(head: Head, body: bytes, *, where: str) -> FetchError:
 def strong_validator(head: Head) -> str | None:
     """What tells later whether the bytes are still the same: a value for If-Range."""
     etag = head.headers.get("etag", "")
-    if etag.startswith('"') and etag.isascii() and etag.isprintable():
+    if etag.startswith('"') and may_be_sent_back(etag):
         return etag
-    modified = head.headers.get("last-modified")
+    modified = head.headers.get("last-modified", "")
     changed, sent = _date(modified), _date(head.headers.get("date"))
     if changed is None or sent is None or sent - changed < STRONG_AFTER:
         return None
-    return modified
+    return modified if may_be_sent_back(modified) else None
+
+
+def may_be_sent_back(value: str) -> bool:
+    """Whether what a server has sent can go into a header, with no other one hidden in it."""
+    return value != "" and value.isascii() and value.isprintable()
 
 
 def content_range(head: Head) -> tuple[int | None, int | None, int | None]:
@@ -128,8 +135,12 @@ def content_range(head: Head) -> tuple[int | None, int | None, int | None]:
     found = CONTENT_RANGE.fullmatch(head.headers.get("content-range", "").strip())
     if found is None:
         return None, None, None
-    first, last, size = (int(n) if n and n != "*" else None for n in found.groups())
+    first, last, size = (_number(n) if n and n != "*" else None for n in found.groups())
     return first, last, size
+
+
+def _number(digits: str) -> int:
+    return int(digits) if len(digits) <= MAX_DIGITS else 10**MAX_DIGITS
 
 
 def _date(value: str | None) -> datetime | None:
@@ -137,6 +148,6 @@ def _date(value: str | None) -> datetime | None:
         return None
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError, IndexError):  # the last one: a year of a comma alone
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -8,6 +8,9 @@ from yarl import URL
 from wunderkammer.conduct.addresses import is_allowed
 from wunderkammer.conduct.errors import FetchError
 
+# What yarl raises for a text that it can't parse; the second for some user info before a bracket.
+NO_URL = (ValueError, IndexError)
+
 
 def parse_url(text: str, *, loopback_ports: Collection[int]) -> URL:
     """The URL, if it may be fetched as far as its text tells.
@@ -18,7 +21,7 @@ def parse_url(text: str, *, loopback_ports: Collection[int]) -> URL:
     try:
         url = URL(text)
         port = url.port
-    except ValueError as error:
+    except NO_URL as error:
         raise FetchError("bad_url", "it can't be parsed") from error
     if url.scheme not in ("http", "https") or not url.raw_host or port is None:
         raise FetchError("bad_url", f"scheme {url.scheme!r}; allowed: http and https with a host")
