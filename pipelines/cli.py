@@ -74,7 +74,9 @@ def refresh(
 @app.command()
 def plan(
     subject: Annotated[str, typer.Argument(help="The subject whose training is to be planned.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<index>.")] = "auto",
+    device: Annotated[
+        str, typer.Option(envvar="WUNDERKAMMER_DEVICE", help="auto, cpu, cuda or cuda:<index>.")
+    ] = "auto",
     as_json: Json = False,
 ) -> None:
     """Explain how a subject would be trained, how much memory and time it would take. No training.

@@ -15,7 +15,13 @@ from wunderkammer.stages import FILTERED_CROPS
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import open_store
 from wunderkammer.storage.versions import Versions
-from wunderkammer.subject import Subject, SubjectError, load_subjects, subjects_folder
+from wunderkammer.subject import (
+    Subject,
+    SubjectError,
+    did_you_mean,
+    load_subjects,
+    subjects_folder,
+)
 
 
 def tune(
@@ -75,6 +81,9 @@ def _changed(subject: Subject, changes: list[str]) -> FilterParams:
         name, sign, value = change.partition("=")
         if not sign:
             raise ValueError(f"--set {change!r} is not allowed: write name=value")
+        if name not in type(before).model_fields:
+            meant = did_you_mean(name, type(before).model_fields)
+            raise ValueError(f"--set {change!r} is not allowed: no setting {name!r}{meant}")
         section[name] = yaml.safe_load(value)
     try:
         adapter: TypeAdapter[FilterParams] = TypeAdapter(FilterParams)
@@ -82,7 +91,8 @@ def _changed(subject: Subject, changes: list[str]) -> FilterParams:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        raise ValueError(f"--set {where}: {first['msg']} (given: {first['input']!r})") from error
+        told = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        raise ValueError(f"--set {where}={first['input']} is not allowed: {told}") from error
     for name in (change.partition("=")[0] for change in changes):
         value = getattr(tried, name)
         alone = before.model_copy(update={name: value})

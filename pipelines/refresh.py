@@ -121,9 +121,18 @@ def _run(instance: dg.DagsterInstance, step: StepState, *, force: bool, say: Say
     raise RefreshError(f"{step.asset} of {step.subject!r} failed: {_reason(result)}")
 
 
+def _words(message: str, cls_name: str | None) -> str:
+    """What an error says, without its name, which only the code knows."""
+    if cls_name == "DagsterExecutionInterruptedError":
+        return "it was stopped; run it again, and it goes on from where it was"
+    name, _, words = message.partition(": ")
+    return words if words and name.rpartition(".")[2] == cls_name else message
+
+
 def _reason(result: dg.ExecuteInProcessResult) -> str:
     for event in result.filter_events(lambda event: event.is_step_failure):
         error = event.step_failure_data.error
         if error is not None:
-            return (error.cause or error).message.strip()
+            told = error.cause or error
+            return _words(told.message.strip(), told.cls_name)
     return "see the run in the Dagster UI"

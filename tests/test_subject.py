@@ -91,13 +91,13 @@ REFUSALS = {
         "  size_px: 64",
         '  size_px: "64"',
         "filter.size_px",
-        ["'64' is not allowed", "valid integer"],
+        ["'64' is not allowed", "whole number, without quotes"],
     ),
     "a fraction for a whole number": (
         "batch_size: 16",
         "batch_size: 16.5",
         "train.batch_size",
-        ["16.5 is not allowed", "integer"],
+        ["16.5 is not allowed", "whole number"],
     ),
     "a number beyond its range": (
         "  size_px: 64",
@@ -127,13 +127,13 @@ REFUSALS = {
         "tick_kimg: 0.8",
         "tick_kimg: 0.8\n  mirror: no",
         "train.mirror",
-        ["'no' is not allowed", "boolean"],
+        ["'no' is not allowed", "true or false"],
     ),
     "a date for a number": (
         "resolution_px: 32",
         "resolution_px: 32\n  seed: 2026-01-01",
         "shard.seed",
-        ["'2026-01-01' is not allowed", "integer"],
+        ["'2026-01-01' is not allowed", "whole number"],
     ),
     "a colour with two parts": (
         "min_side_px: 64",
@@ -145,7 +145,7 @@ REFUSALS = {
         "min_side_px: 64",
         "min_side_px: 64\n  background: [255, white, 0]",
         "filter.background.1",
-        ["'white' is not allowed", "integer"],
+        ["'white' is not allowed", "whole number"],
     ),
     "a section that is a number": (
         "scrape:\n  kind: folder\n  path: pictures",
@@ -213,6 +213,12 @@ REFUSALS = {
         "kind: dcgan",
         "",
         ["video.truncation_psi=0.7", "'dcgan' has no w", "set video.truncation_psi to 1"],
+    ),
+    "crops around what nothing detects": (
+        "kind: square\n  min_side_px: 64",
+        "kind: detected",
+        "",
+        ["nothing detects; add a section detect of the kind 'yolo'"],
     ),
     "a cron line of four fields": (
         "shard:",

@@ -113,6 +113,11 @@ class SubjectSpec(Params):
                 f"video.truncation_psi={self.video.truncation_psi}: train.kind "
                 f"{self.train.kind!r} has no w to truncate; set video.truncation_psi to 1"
             )
+        if self.filter.kind == "detected" and self.detect.kind == "none":
+            raise ValueError(
+                "filter.kind: detected cuts around what a detector finds, and nothing detects; add "
+                "a section detect of the kind 'yolo', or take another kind of filter"
+            )
         if self.detects_with_own and self.detector.kind == "none":
             raise ValueError(
                 "detect.weights: trained needs a section detector that says what to train it on; "
@@ -185,7 +190,7 @@ class SubjectFolder:
         if own:
             raise SubjectError(own)
         refused = {Path(problem.file).stem for problem in self.problems}
-        meant = _nearest(name, {*self.subjects, *refused})
+        meant = did_you_mean(name, {*self.subjects, *refused})
         known = ", ".join(sorted(self.subjects)) or "none"
         raise SubjectError([Problem(repr(name), "", f"no such subject{meant} (known: {known})")])
 
@@ -243,6 +248,16 @@ def load_subject(file: Path) -> Subject:
     return Subject(file.stem, spec, file.resolve().parent)
 
 
+# What people write that YAML takes for something else.
+HINTS = {
+    "bool_type": "write true or false",
+    "int_type": "write a whole number, without quotes",
+    "int_from_float": "write a whole number",
+    "float_type": "write a number, without quotes",
+    "string_type": "write it in quotes, so that it is a text",
+}
+
+
 def _problems(shown: str, error: ValidationError) -> list[Problem]:
     found = [_problem(shown, details) for details in error.errors(include_url=False)]
     # What else a section says can't be judged while its kind is unknown.
@@ -269,18 +284,20 @@ def _problem(shown: str, details: ErrorDetails) -> Problem:
         return Problem(shown, key, f"{_shown(value)} is not allowed: one of {allowed}")
     if details["type"] == "extra_forbidden":
         allowed = ", ".join(owner.model_fields)
-        meant = _nearest(key.rpartition(".")[2], owner.model_fields)
+        meant = did_you_mean(key.rpartition(".")[2], owner.model_fields)
         message = f"unknown key (its value: {_shown(value)}){meant}; allowed here: {allowed}"
         return Problem(shown, key, message)
     if details["type"] in ("model_type", "model_attributes_type", "dict_type"):
         return Problem(shown, key, f"{_shown(value)} is not allowed: must be a mapping of settings")
-    message = details["msg"].removeprefix("Value error, ")
+    message = HINTS.get(details["type"]) or details["msg"].removeprefix("Value error, ")
+    message = message.removeprefix("Input ")
     if details["type"] == "value_error" and isinstance(value, Mapping):
         return Problem(shown, key, message)
     return Problem(shown, key, f"{_shown(value)} is not allowed: {message}")
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The known word that is nearest to a wrong one, as the end of a message; else nothing."""
     found = get_close_matches(word, list(known), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
 

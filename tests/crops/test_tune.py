@@ -75,7 +75,9 @@ def test_the_command_tells_what_another_value_would_do(workplace):
     assert "refresh corgi" in never.output
     wrong = CliRunner().invoke(app, ["tune", "corgi", "--set", "max_aspect=zero"])
     assert wrong.exit_code == 2
-    assert "max_aspect" in wrong.output
+    assert "max_aspect=zero is not allowed" in wrong.output
+    typed = CliRunner().invoke(app, ["tune", "corgi", "--set", "max_aspct=1.5"])
+    assert "did you mean 'max_aspect'?" in typed.output
     assert CliRunner().invoke(app, ["tune", "corgi", "--set", "max_aspect"]).exit_code == 2
     other = CliRunner().invoke(app, ["tune", "corgi", "--set", "codec=png"])
     assert other.exit_code == 2

@@ -219,6 +219,12 @@ def test_auto_is_the_cpu_where_there_is_no_gpu(monkeypatch):
     assert process.choose_device("auto").type == "cuda"
 
 
+@pytest.mark.parametrize("name", ["gpu", "meta", "cuda:x", ""])
+def test_what_is_no_device_is_refused_with_those_there_are(name):
+    with pytest.raises(ValueError, match="one of auto, cpu, cuda"):
+        process.choose_device(name)
+
+
 @pytest.mark.parametrize("name", ["cuda", "cuda:2"])
 def test_a_gpu_that_is_not_there_is_refused_with_the_remedy(monkeypatch, name):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0 if name == "cuda" else 2)

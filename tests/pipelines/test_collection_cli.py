@@ -148,3 +148,5 @@ def test_a_source_that_fails_in_a_preview_says_why(run, workplace):
     assert result.exit_code == 1
     assert "raw_scrape of 'corgi' failed" in result.stderr
     assert collection_cli.Collection.RAW_SCRAPE.value in result.stderr
+    assert "SourceError" not in result.stderr
+    assert "NothingKept" not in result.stderr

@@ -32,7 +32,7 @@ def find_weights(name: str, *, subject: Subject, setting: str) -> Path:
     for place in places:
         if place.is_file():
             return place
-    looked = " and ".join(str(place) for place in places)
+    looked = " nor ".join(str(place) for place in places)
     if len(places) > 1:
         remedy = (
             f"put the file to {places[-1]} (weights by ultralytics: {RELEASES}; they are never "

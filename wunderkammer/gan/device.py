@@ -4,6 +4,7 @@ Shapes: N samples, Z numbers of z.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -22,6 +23,7 @@ from wunderkammer.gan.training.methods.build import precision
 # A pass of a calibration costs about this much: a second or two on a CPU, less on a GPU.
 CALIBRATION_FLOPS = {"cpu": 2e11, "cuda": 2e13}
 MEASURED_S = 1.0
+DEVICE = r"auto|cpu|cuda(:\d+)?"
 NUM_WARMING = 2
 
 
@@ -46,8 +48,10 @@ def choose_device(name: str) -> torch.device:
     Of several processes on one machine each takes its own GPU.
 
     Raises:
-        ValueError: there is no such GPU.
+        ValueError: there is no such device, or not here.
     """
+    if not re.fullmatch(DEVICE, name):  # torch knows more of them, which can not train
+        raise ValueError(f"device {name!r} is not allowed: one of auto, cpu, cuda, cuda:<number>")
     num_gpus = torch.cuda.device_count()
     if name == "auto":
         name = "cuda" if num_gpus else "cpu"
