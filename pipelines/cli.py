@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from obstore.exceptions import BaseError as ObjectStoreError
 from rich.console import Console
 from rich.table import Table
 
@@ -242,5 +243,17 @@ def _places(name: str) -> list[tuple[str, Path | str]]:
     return found
 
 
+def main() -> None:
+    """The command `wunderkammer`. A store that can't be reached is told in a line."""
+    try:
+        app()
+    except ObjectStoreError as error:
+        sys.exit(
+            f"the store {open_store().location} can't be used: {str(error).splitlines()[0][:300]}; "
+            f"check WUNDERKAMMER_DATA and the credentials, region and endpoint of its provider "
+            f"(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL for s3://)"
+        )
+
+
 if __name__ == "__main__":
-    sys.exit(app())
+    main()

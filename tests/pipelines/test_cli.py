@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from obstore.exceptions import GenericError
 from typer.testing import CliRunner
 
 from pipelines import cli
@@ -113,3 +114,17 @@ def test_a_missing_folder_of_subjects_is_refused_with_the_remedy(run, workplace,
     result = run("status")
     assert result.exit_code == 2
     assert "WUNDERKAMMER_SUBJECTS" in result.stderr
+
+
+def test_a_store_that_can_not_be_reached_is_told_in_a_line(monkeypatch):
+    def fail():
+        raise GenericError("Generic S3 error: no route\n\nDebug source: many lines")
+
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setenv("WUNDERKAMMER_DATA", "s3://bucket/prefix")
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    told = str(stopped.value)
+    assert told.startswith("the store s3://bucket/prefix can't be used: Generic S3 error: no route")
+    assert "AWS_REGION" in told
+    assert "Debug" not in told
