@@ -24,6 +24,7 @@ from wunderkammer.conduct.requests import Download
 
 PACKED = {"Content-Encoding": "gzip"}
 OLD = {"Last_Modified": "Thu, 01 Jan 2026 11:00:00 GMT"}
+SENT = "Fri, 20 Nov 2026 10:00:00 GMT"
 
 
 def content_of(found) -> bytes:
@@ -184,6 +185,55 @@ def test_a_server_that_sends_another_range_is_asked_anew(museum, scratch):
     (found,) = fetch(museum, scratch, url)
     assert content_of(found) == SCAN
     assert ranges(museum) == [None, "bytes=1500000-", None]
+
+
+def rest(first: int, last: int, size: int | str = len(SCAN), **headers: str) -> Reply:
+    """A part as the server names it; what comes is from byte 1,500,000 on."""
+    place = {"Content-Range": f"bytes {first}-{last}/{size}", "ETag": '"one"'}
+    spelt = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(206, SCAN[1_500_000 : last + 1], {**place, **spelt})
+
+
+def test_a_part_that_ends_before_the_whole_is_gone_on_with(museum, scratch):
+    short = rest(1_500_000, 1_600_000 - 1)
+    url = museum.tell("/a", broken_off(scan(), 1_500_000), short, scan())
+    (found,) = fetch(museum, scratch, url)
+    assert content_of(found) == SCAN
+    assert ranges(museum) == [None, "bytes=1500000-", "bytes=1600000-"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        rest(1_500_000, len(SCAN) - 1, ETag='"two"'),
+        rest(1_500_000, len(SCAN) - 1, ETag='W/"one"'),
+        rest(1_500_000, len(SCAN) - 1, size="*"),
+        rest(1_500_000, len(SCAN) - 1, size=1_700_000),
+        rest(1_500_000, 1_600_000, size=len(SCAN), Content_Range="bytes 1500000-1600000/1550000"),
+        Reply(206, SCAN, rest(1_500_000, 1_600_000).headers),
+    ],
+    ids=["version", "weak tag", "no size", "small size", "past the end", "longer"],
+)
+def test_a_part_that_is_not_of_the_whole_is_never_glued_to_it(museum, scratch, odd):
+    url = museum.tell("/a", broken_off(scan(), 1_500_000), odd, scan())
+    (found,) = fetch(museum, scratch, url)
+    assert content_of(found) == SCAN
+    assert ranges(museum) == [None, "bytes=1500000-", None]
+
+
+def test_a_part_of_a_later_date_is_never_glued(museum, scratch):
+    later = {"Last-Modified": "Thu, 01 Jan 2026 11:00:01 GMT"}
+    first = broken_off(scan(None, **OLD, Date=SENT), 1_500_000)
+    odd = Reply(206, SCAN[:500_000], {**rest(1_500_000, len(SCAN) - 1).headers, **later})
+    (found,) = fetch(museum, scratch, museum.tell("/a", first, odd, scan()))
+    assert content_of(found) == SCAN
+
+
+def test_a_part_needs_no_size_where_one_is_published(museum, scratch):
+    whole = rest(1_500_000, len(SCAN) - 1, size="*")
+    url = museum.tell("/a", broken_off(scan(), 1_500_000), whole)
+    (found,) = fetch(museum, scratch, url, job={"num_bytes": len(SCAN)})
+    assert content_of(found) == SCAN
 
 
 @pytest.mark.parametrize("status_line", [b"HTTP/1.1 206 Partial Content", b"HTTP/1.1 200 OK"])
@@ -406,7 +456,6 @@ def test_a_full_disk_is_no_fault_of_the_file(museum, scratch, monkeypatch):
         fetch(museum, scratch, museum.tell("/a", scan()))
 
 
-SENT = "Fri, 20 Nov 2026 10:00:00 GMT"
 FAR_WEST = "Mon, 20 Nov 1995 19:12:08 +9999999999999"
 
 

@@ -14,6 +14,7 @@ from wunderkammer.conduct.replies import (
     SNIFFED_BYTES,
     Head,
     content_range,
+    is_other_version,
     strong_validator,
 )
 from wunderkammer.conduct.requests import Download, Downloaded
@@ -77,6 +78,8 @@ class FileBody(Body):
         self._url = url
         self._parts = parts
         self._part = part
+        # Of the whole file, where a part of it comes.
+        self._size: int | None = None
         self.digests = digests
         self._file: OpenPart | None = None
 
@@ -118,12 +121,25 @@ class FileBody(Body):
         part = self._part
         assert part is not None, "a range was asked for"
         _, _, size = content_range(head)
-        if size != part.num_bytes:
-            self._parts.drop(part)
-            detail = f"{size} bytes, {part.num_bytes} came before"
-            raise FetchError("bad_range", detail, may_pass=True, retry_after_s=0.0)
+        if size != part.num_bytes or is_other_version(head, part.validator):
+            raise self._unfit(f"{size} bytes, {part.num_bytes} came before")
         self.head = head
         self._file = self._reopened()
+
+    def end(self) -> None:
+        """Judge the whole.
+
+        Raises:
+            FetchError: "truncated" or "bad_range" (both may pass): it is not what was announced.
+        """
+        super().end()
+        if self._size is None or self.num_bytes == self._size:
+            return
+        detail = f"{self.num_bytes} bytes came, the whole has {self._size}"
+        if self.num_bytes < self._size:
+            raise FetchError("truncated", detail, may_pass=True)
+        self.drop()
+        raise FetchError("bad_range", detail, may_pass=True)
 
     async def finish(self) -> tuple[bytes | Path, str]:
         """The verified content and its SHA-256.
@@ -166,16 +182,24 @@ class FileBody(Body):
             self._file.drop()
 
     def _go_on(self, head: Head) -> None:
-        first, _, size = content_range(head)
-        if self._part is None or first != self._part.num_bytes:
-            if self._part is not None:
-                self._parts.drop(self._part)
-            detail = f"the answer begins at byte {first}"
-            raise FetchError("bad_range", detail, may_pass=True, retry_after_s=0.0)
-        if size is not None and size > self.max_bytes:
+        first, last, size = content_range(head)
+        part, size = self._part, self._job.num_bytes if size is None else size
+        if part is None or first != part.num_bytes or last is None:
+            raise self._unfit(f"the answer begins at byte {first}")
+        if size is None or last >= size:
+            raise self._unfit(f"the answer ends with byte {last} of {size}")
+        if is_other_version(head, part.validator):
+            raise self._unfit("the answer is of another version")
+        if size > self.max_bytes:
             raise FetchError("too_large", f"{size} bytes, allowed: {self.max_bytes}")
         self._file = self._reopened()
-        self.num_bytes = self._part.num_bytes
+        self.num_bytes, self._size = part.num_bytes, size
+
+    def _unfit(self, detail: str) -> FetchError:
+        """What the server sends does not go with the part, which is dropped."""
+        if self._part is not None:
+            self._parts.drop(self._part)
+        return FetchError("bad_range", detail, may_pass=True)
 
     def _reopened(self) -> OpenPart:
         opened = None if self._part is None else self._parts.reopen(self._part)

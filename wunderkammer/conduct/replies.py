@@ -125,6 +125,16 @@ def strong_validator(head: Head) -> str | None:
     return modified if may_be_sent_back(modified) else None
 
 
+def is_other_version(head: Head, validator: str) -> bool:
+    """Whether an answer to `If-Range: validator` is not of that version, or leaves it open.
+
+    A part has to come with the ETag of the whole; its date may be left out (RFC 9110, 15.3.7).
+    """
+    is_tag = validator.startswith('"')
+    unnamed = None if is_tag and head.status == 206 else validator
+    return head.headers.get("etag" if is_tag else "last-modified", unnamed) != validator
+
+
 def may_be_sent_back(value: str) -> bool:
     """Whether what a server has sent can go into a header, with no other one hidden in it."""
     return value != "" and value.isascii() and value.isprintable()
