@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from obstore.exceptions import BaseError as ObjectStoreError
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +21,7 @@ from wunderkammer.gan.evaluation.verdict import memorisation_verdict
 from wunderkammer.scratch import scratch_folder
 from wunderkammer.stages import STAGES
 from wunderkammer.staleness import StepState, assess, steps_to_run
-from wunderkammer.storage.store import open_store
+from wunderkammer.storage.store import UnreachableStoreError, open_store
 from wunderkammer.storage.versions import Versions
 from wunderkammer.subject import SubjectError, SubjectFolder, load_subjects, subjects_folder
 
@@ -247,7 +246,7 @@ def main() -> None:
     """The command `wunderkammer`. A store that can't be reached is told in a line."""
     try:
         app()
-    except ObjectStoreError as error:
+    except UnreachableStoreError as error:
         sys.exit(
             f"the store {open_store().location} can't be used: {str(error).splitlines()[0][:300]}; "
             f"check WUNDERKAMMER_DATA and the credentials, region and endpoint of its provider "

@@ -19,7 +19,7 @@ from secrets import randbits
 from typing import BinaryIO
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 DEFAULT_DATA = Path(__file__).parents[2] / "data"
@@ -28,6 +28,10 @@ DEFAULT_DATA = Path(__file__).parents[2] / "data"
 CHUNK_BYTES = 4 << 20
 # What a killed write leaves on a disk: a name that ends in # and digits (obstore's and ours).
 UNFINISHED = re.compile(r"#\d+$")
+
+
+# What any method raises of an object store that can't be reached, or that refuses.
+UnreachableStoreError = BaseError
 
 
 class MissingObjectError(LookupError):
