@@ -29,6 +29,15 @@ def picture(number: int, side: int = 4, file_format: str = "PNG") -> bytes:
     return sink.getvalue()
 
 
+def page_image(number: int, file_format: str = "PNG", share: float = 0.25) -> bytes:
+    """A page in colour of which this share is dark, another one for each number."""
+    sink = io.BytesIO()
+    page = Image.new("RGB", (20, 20), (255, 250, 200))
+    page.paste((number % 100, 10, 10), (0, 0, 20, round(20 * share)))
+    page.save(sink, file_format)
+    return sink.getvalue()
+
+
 class Scraper:
     """Scrapes a source for the subject `spoons`, again and again."""
 

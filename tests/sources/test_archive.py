@@ -226,6 +226,28 @@ def test_members_that_share_their_data_are_refused(tmp_path):
     assert refused(listing(path)) == {"a.jpg": "bomb"}
 
 
+@pytest.mark.parametrize("claim", [5_000, 0xFFFF_FFFE])
+def test_a_last_member_that_claims_more_than_the_file_holds_is_not_read(tmp_path, claim):
+    path = zipped(tmp_path / "a.zip", {"a.jpg": b"hay" * 50, "b.jpg": b"sea" * 2000})
+    content = bytearray(path.read_bytes())
+    last = content.index(b"PK\x01\x02", content.index(b"PK\x01\x02") + 4)
+    struct.pack_into("<I", content, last + 20, claim)
+    path.write_bytes(content)
+    items = listing(path)
+    assert contents(items) == {"a.jpg": b"hay" * 50}
+    assert list(refused(items)) == ["b.jpg"]
+
+
+def test_a_small_member_of_which_a_lot_is_packed_is_not_read(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jpg", bytes(1_000_000))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, content.index(b"PK\x01\x02") + 24, 1000)
+    path.write_bytes(content)
+    assert refused(listing(path)) == {"a.jpg": "bomb"}
+
+
 def test_a_damaged_member_spares_the_others(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.jpg", b"hay" * 50)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pdf_files import encrypted, hanging, inked, pdf
 from PIL import Image, features
-from scraping import picture
+from scraping import page_image, picture
 
 from wunderkammer.images.decode import probe
 from wunderkammer.sources import containers, pdf_pages
@@ -102,7 +102,7 @@ def contents(items: list[SourceItem]) -> dict[str, bytes]:
 
 
 THREE = pdf(*(inked(share) for share in (0.1, 0.2, 0.3)))
-TWO = {"b/2.png": picture(2), "a/1.png": picture(1)}
+TWO = {"b/2.png": page_image(2), "a/1.png": page_image(1)}
 
 
 def test_the_pages_of_a_pdf_have_its_provenance_and_belong_together(cellar):
@@ -373,10 +373,36 @@ def test_a_page_image_in_jpeg2000_is_decoded(cellar):
     assert features.check("jpg_2000")
     sink = io.BytesIO()
     Image.new("RGB", (40, 30), (200, 10, 10)).save(sink, "JPEG2000")
-    (item,) = cellar.items(cellar.zip(zipped({"book_jp2/book_0001.jp2": sink.getvalue()})))
+    book = cellar.zip(zipped({"book_jp2/book_0001.jp2": sink.getvalue()}))
+    (item,) = cellar.items(book, PageParams(min_ink=0.0))
     assert isinstance(item, SourceItem)
     facts = probe(item.read(), max_pixels=10_000)
     assert (facts.format, facts.width, facts.height) == ("JPEG2000", 40, 30)
+
+
+def test_a_page_image_without_ink_is_refused_as_blank(cellar):
+    members = {"1.png": page_image(1, share=0.0), "2.png": page_image(2, share=0.1)}
+    blank, written = cellar.items(cellar.zip(zipped(members)))
+    with pytest.raises(UnreadableItemError, match="blank_page"):
+        blank.read()
+    assert written.read() == members["2.png"]
+    kept = cellar.items(cellar.zip(zipped(members)), PageParams(min_ink=0.0))
+    assert contents(kept) == {f"a/{name}": content for name, content in members.items()}
+
+
+def test_a_page_image_becomes_grey_if_the_section_says_so(cellar):
+    grey_already = picture(3, file_format="PPM")
+    sink = io.BytesIO()
+    Image.open(io.BytesIO(grey_already)).convert("L").save(sink, "PNG")
+    members = {"1.png": page_image(1), "2.png": sink.getvalue(), "3.png": b"no picture"}
+    look = PageParams(grey=True, min_ink=0.0)
+    first, second, third = cellar.items(cellar.zip(zipped(members)), look)
+    page = Image.open(io.BytesIO(first.read()))
+    assert (page.mode, page.size) == ("L", (20, 20))
+    assert page.getpixel((0, 19)) > 200 > 50 > page.getpixel((0, 0))
+    assert second.read() == members["2.png"], "it is grey"
+    assert third.read() == members["3.png"], "its fault is told by whoever decodes it"
+    assert len({first.key, cellar.items(cellar.zip(zipped(members)))[0].key}) == 2
 
 
 def test_settings_that_concern_the_containers_only_are_no_part_of_a_query():

@@ -7,7 +7,7 @@ from endless_forams_stand_in import EndlessForamsStandIn
 from internet_archive_stand_in import InternetArchiveStandIn
 from listings import TESTER, local
 from pdf_files import encrypted, inked, pdf
-from scraping import picture, stream_here
+from scraping import page_image, stream_here
 from stand_in import StandIn, running
 from test_containers import map_here, zipped
 
@@ -142,13 +142,35 @@ def test_other_settings_of_the_pages_draw_them_anew_and_fetch_nothing(harvester,
     assert downloads(library) == []
 
 
+def test_the_rules_for_pages_hold_for_page_images_and_uploaded_pictures(harvester, library):
+    library.publish("scans", "1.png", "2.png", "3.png")
+    for number in range(1, 4):
+        library.contents[f"scans/{number}.png"] = page_image(number)
+        entry = library.items["scans"]["files"][number - 1]
+        entry.update(size=None, md5=None, sha1=None)
+    library.publish("book")
+    pages = {f"p{i}.png": page_image(i, share=0.1 * (i != 2)) for i in range(4)}
+    library.file("book", "book_jp2.zip", zipped(pages))
+    rows = harvester(books(library, skip_first_pages=1, max_pages=1, grey=True))
+    assert reasons(rows) == {
+        "scans": "skipped_page",
+        "scans/2.png": None,
+        "scans/3.png": "beyond_max_pages",
+        "book/p0.png": "skipped_page",
+        "book/p1.png": None,
+        "book/p2.png": "beyond_max_pages",
+        "book/p3.png": "beyond_max_pages",
+    }
+    assert reasons(harvester(books(library, skip_first_pages=1)))["book/p2.png"] == "blank_page"
+
+
 def test_page_images_and_bad_documents_are_told_apart(harvester, library):
     for name in ("good", "locked", "broken"):
         library.publish(name)
-    jp2 = zipped({f"good_jp2/good_{i:04}.jp2": picture(i, 16, "JPEG2000") for i in range(2)})
+    jp2 = zipped({f"good_jp2/good_{i:04}.jp2": page_image(i, "JPEG2000") for i in range(2)})
     library.file("good", "good_jp2.zip", jp2, source="derivative")
     library.file("locked", "locked.pdf", encrypted(inked(0.5)))
-    library.file("broken", "broken.cbz", zipped({"1.jpg": picture(1)})[:-9])
+    library.file("broken", "broken.cbz", zipped({"1.jpg": page_image(1)})[:-9])
     rows = harvester(books(library))
     assert reasons(rows) == {
         "good/good_jp2/good_0000.jp2": None,

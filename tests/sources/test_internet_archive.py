@@ -238,6 +238,11 @@ def test_of_many_images_of_an_item_the_first_are_taken(site):
         "a/2.jpg": None,
         "a/3.jpg": "beyond_max_pages",
     }
+    assert refusals(listed(site, skip_first_pages=1, skip_last_pages=1)) == {
+        "a": "skipped_page",
+        "a/2.jpg": None,
+        "a/3.jpg": "skipped_page",
+    }
 
 
 @pytest.mark.parametrize(
@@ -591,7 +596,11 @@ def test_how_pages_are_drawn_makes_no_other_query():
         known = {"kind": "internet_archive", "collection": "a", **settings}
         return InternetArchiveParams.model_validate(known).identity()
 
-    drawn = {"dpi": 300, "grey": True, "min_ink": 0.0, "skip_first_pages": 2}
+    drawn = {"dpi": 300, "grey": True, "min_ink": 0.0}
     assert identity(**drawn, requests_per_minute=1.0, max_container_mb=5.0) == identity()
+    skipped = {"skip_first_pages": 2, "skip_last_pages": 1}
+    assert identity(formats=("pdf",), **skipped) == identity(formats=("pdf",))
+    # Of uploaded pictures the listing itself leaves some out.
+    assert identity(**skipped) != identity()
     assert identity(max_items=3) != identity()
     assert identity(formats=("pdf",)) != identity(max_pages=3) != identity()

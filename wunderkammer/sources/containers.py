@@ -26,6 +26,7 @@ from wunderkammer.sources.item import (
     provenance,
 )
 from wunderkammer.sources.member_names import MemberNames
+from wunderkammer.sources.page_images import PageImageItem
 from wunderkammer.sources.pdf_pages import COUNTED, PageLook, PdfPageItem, count_pages
 from wunderkammer.sources.zip_members import ZIP_ERRORS, ZipLimits, zip_members
 from wunderkammer.storage.blobs import Blobs
@@ -156,17 +157,12 @@ class Containers:
     def _pages(
         self, container: ContainerItem, num_pages: int, params: PageParams
     ) -> list[SourceItem]:
-        look = PageLook(
-            dpi=params.dpi,
-            grey=params.grey,
-            min_ink=params.min_ink,
-            max_pixels=self._max_pixels,
-        )
+        look = self._look(params)
         key = f"pdf:{container.sha256}:{digest([look.dpi, look.grey, look.min_ink])[:16]}"
         items: list[SourceItem] = []
         for page in range(num_pages):
             id_ = f"{container.id}#p{page + 1:04d}"
-            fault = _left_out(page, num_pages, params)
+            fault = params.left_out(page, num_pages)
             if fault is not None:
                 items.append(_refused(container, id_, *fault))
                 continue
@@ -184,21 +180,35 @@ class Containers:
 
     def _members(self, container: ContainerItem, members: list[Row]) -> list[SourceItem]:
         items: list[SourceItem] = []
+        params = self.params if isinstance(self.params, PageParams) else None
         good = [member for member in members if member["reason"] is None]
         pages = {member["id"]: number for number, member in enumerate(good)}
         for member in members:
             id_ = f"{container.id}/{member['id']}"
             fault = (member["reason"], member["detail"] or "") if member["reason"] else None
-            if fault is None and isinstance(self.params, PageParams):
-                fault = _left_out(pages[member["id"]], len(good), self.params)
+            if fault is None and params is not None:
+                fault = params.left_out(pages[member["id"]], len(good))
             if fault is not None:
                 items.append(_refused(container, id_, *fault))
                 continue
-            sha256 = member["sha256"]
-            key = f"blob:{sha256}"
-            known = _known(container, id_)
-            items.append(BlobItem(**known, key=key, store=self.store, sha256=sha256))
+            items.append(self._member(member["sha256"], _known(container, id_), params))
         return items
+
+    def _member(self, sha256: str, known: dict[str, Any], params: PageParams | None) -> SourceItem:
+        known = {**known, "store": self.store, "sha256": sha256}
+        if params is None or not (params.grey or params.min_ink):
+            return BlobItem(**known, key=f"blob:{sha256}")
+        look = self._look(params)
+        key = f"page:{sha256}:{digest([look.grey, look.min_ink])[:16]}"
+        return PageImageItem(**known, key=key, look=look)
+
+    def _look(self, params: PageParams) -> PageLook:
+        return PageLook(
+            dpi=params.dpi,
+            grey=params.grey,
+            min_ink=params.min_ink,
+            max_pixels=self._max_pixels,
+        )
 
 
 def form_fault(form: Form, head: bytes) -> tuple[str, str] | None:
@@ -262,16 +272,6 @@ def _unpacked_member(item: SourceItem, blobs: Blobs) -> Row:
         return {"id": item.id, "sha256": blobs.put(item.read())}
     except UnreadableItemError as error:
         return {"id": item.id, "reason": error.reason, "detail": error.detail}
-
-
-def _left_out(page: int, num_pages: int, params: PageParams) -> tuple[str, str] | None:
-    """Why the page, counted from 0, is not taken by the settings."""
-    first, last = params.skip_first_pages, params.skip_last_pages
-    if page < first or page >= num_pages - last:
-        return "skipped_page", f"the first {first} and the last {last} of {num_pages} are skipped"
-    if params.max_pages is not None and page - first >= params.max_pages:
-        return "beyond_max_pages", f"allowed: {params.max_pages}"
-    return None
 
 
 def _known(container: ContainerItem, id_: str) -> dict[str, Any]:

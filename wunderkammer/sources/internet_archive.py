@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from wunderkammer.conduct.api import Api, Query
 from wunderkammer.conduct.errors import BudgetSpentError, FetchError
-from wunderkammer.sources.container_params import PageParams, without_containers
+from wunderkammer.sources.container_params import SKIPPED, PageParams, without_containers
 from wunderkammer.sources.internet_archive_files import Format
 from wunderkammer.sources.internet_archive_items import Item, records_of
 from wunderkammer.sources.licences import OPEN, Licences
@@ -46,7 +46,8 @@ class InternetArchiveParams(PageParams, RemoteParams):
     """The items of a `collection`, or those that a `query` of the site's advanced search finds.
 
     Of each item the first of `formats` that it has is taken: `images` (uploaded pictures), `zip`
-    (archives of page images), `pdf`. `include` and `exclude` are patterns of file names
+    (archives of page images), `pdf`. Uploaded pictures are skipped and capped as pages are, and
+    otherwise taken as they come. `include` and `exclude` are patterns of file names
     (`*_bw.pdf`), whatever the case. `years` are the first and the last year of publication,
     `languages` any of the spellings that the items use (`eng`, `English`). `max_items` takes the
     items that came to the site first, those refused counted with the others; of an item at most
@@ -82,7 +83,9 @@ class InternetArchiveParams(PageParams, RemoteParams):
 
     def identity(self) -> dict[str, Any]:
         """What tells one query from another: how pages are drawn does not."""
-        return without_containers(super().identity())
+        # Which of its uploaded pictures are taken is decided when an item is listed.
+        listed = ("max_pages", *(SKIPPED if "images" in self.formats else ()))
+        return without_containers(super().identity(), but=listed)
 
 
 def _date(value: object) -> str:

@@ -90,7 +90,7 @@ def records_of(identifier: str, item: Item, params: "InternetArchiveParams") -> 
             num_bytes=file.size,
             md5=file.md5,
             sha1=file.sha1,
-            refused=_file_refusal(file, number, format_, params),
+            refused=_file_refusal(file, number, len(files), format_, params),
         )
         for number, file in enumerate(files)
     ]
@@ -129,13 +129,11 @@ def _refusal(item: Item) -> tuple[str, str] | None:
 
 
 def _file_refusal(
-    file: File, number: int, format_: Format, params: "InternetArchiveParams"
+    file: File, number: int, num_files: int, format_: Format, params: "InternetArchiveParams"
 ) -> tuple[str, str] | None:
     if file.private:
         return "restricted", "the file is not public"
-    if format_ == "images" and params.max_pages is not None and number >= params.max_pages:
-        return "beyond_max_pages", f"allowed: {params.max_pages}"
-    return None
+    return params.left_out(number, num_files) if format_ == "images" else None
 
 
 def _listed(value: object) -> list[object]:

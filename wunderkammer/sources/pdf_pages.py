@@ -93,14 +93,21 @@ class PdfPageItem(SourceItem):
         """
         document = _document(self.store.location, self.sha256)
         image = _drawn(document, self.page, look=self.look)
-        if self.look.min_ink > 0:
-            ink = ink_share(image)
-            if ink < self.look.min_ink:
-                detail = f"{ink:.5f} of it is ink, min_ink: {self.look.min_ink}"
-                raise UnreadableItemError("blank_page", detail)
+        refuse_blank(image, min_ink=self.look.min_ink)
         sink = io.BytesIO()
         Image.fromarray(image).save(sink, "PNG", compress_level=PNG_LEVEL)
         return sink.getvalue()
+
+
+def refuse_blank(image: npt.NDArray[np.uint8], *, min_ink: float) -> None:
+    """Refuse a page (HW or HWC uint8) of which less than `min_ink` is ink.
+
+    Raises:
+        UnreadableItemError: "blank_page".
+    """
+    ink = ink_share(image) if min_ink > 0 else 1.0
+    if ink < min_ink:
+        raise UnreadableItemError("blank_page", f"{ink:.5f} of it is ink, min_ink: {min_ink}")
 
 
 def ink_share(image: npt.NDArray[np.uint8]) -> float:

@@ -17,6 +17,8 @@ from wunderkammer.sources.member_names import Fault, MemberNames
 # APPNOTE.TXT 4.4.4: the member, or the central directory, is encrypted.
 ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000
 LOCAL_HEADER_BYTES = 30
+# What compression may add to data that can't be compressed: far more than any method does.
+MAX_PACKING_BYTES = 1 << 16
 # What the reader of a damaged central directory raises.
 ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -64,12 +66,13 @@ def zip_members(
     with directory as file, zipfile.ZipFile(file) as archive:
         infos = archive.infolist()
     ends = _ends_of_data(infos)
+    num_bytes = path.stat().st_size
     total = 0
     for info in infos:
         if info.filename.endswith("/") or not wanted(info.filename):
             continue
         id_, fault = names.check(info.filename)
-        fault = fault or _fault(info, limits) or _overlap(info, ends)
+        fault = fault or _fault(info, limits) or _misplaced(info, ends, num_bytes)
         if fault is None and total + info.file_size > limits.max_total_gb * GB:
             fault = "beyond_total", f"the members before it reach {limits.max_total_gb} GB"
         if fault is not None:
@@ -125,6 +128,8 @@ def _fault(info: zipfile.ZipInfo, limits: ZipLimits) -> Fault | None:
         return "empty", ""
     if info.file_size > limits.max_bytes:
         return "too_large", f"{info.file_size} bytes, allowed: {limits.max_bytes}"
+    if info.compress_size > 2 * info.file_size + MAX_PACKING_BYTES:
+        return "bomb", f"{info.compress_size} bytes that unpack to {info.file_size}"
     if info.file_size > limits.max_ratio * info.compress_size:
         return "bomb", f"{info.file_size} bytes packed into {info.compress_size}"
     return None
@@ -136,11 +141,14 @@ def _ends_of_data(infos: list[zipfile.ZipInfo]) -> dict[int, int]:
     return dict(zip(offsets, [*offsets, 1 << 64][1:], strict=True))
 
 
-def _overlap(info: zipfile.ZipInfo, ends: dict[int, int]) -> Fault | None:
+def _misplaced(info: zipfile.ZipInfo, ends: dict[int, int], num_bytes: int) -> Fault | None:
+    end = info.header_offset + LOCAL_HEADER_BYTES + info.compress_size
     # Overlapping members are how a zip bomb beats the limit of deflate's own ratio
     # (D. Fifield, A better zip bomb, WOOT 2019).
-    if info.header_offset + LOCAL_HEADER_BYTES + info.compress_size > ends[info.header_offset]:
+    if end > ends[info.header_offset]:
         return "bomb", "its data overlaps the next member"
+    if end > num_bytes:
+        return "damaged_member", f"its data would end at byte {end} of {num_bytes}"
     return None
 
 
