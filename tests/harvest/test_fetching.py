@@ -1,6 +1,7 @@
 """A listing and its downloads, without a network."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,13 +12,15 @@ from wunderkammer.conduct.errors import BudgetSpentError, FetchError
 from wunderkammer.conduct.requests import Download, Downloaded
 from wunderkammer.harvest import fetching as module
 from wunderkammer.harvest.course import Course, next_course
-from wunderkammer.harvest.fetching import Fetching, Finished
+from wunderkammer.harvest.fetching import Fetching
+from wunderkammer.harvest.keeping import Finished, Keeper
 from wunderkammer.harvest.outcomes import Outcome, Outcomes
 from wunderkammer.harvest.records import Records
 from wunderkammer.sources.item import SourceError
 from wunderkammer.sources.limits import RemoteParams
 from wunderkammer.sources.listing import Listing, Page, Position, Record, StalePositionError
 from wunderkammer.sources.places import Places
+from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -69,13 +72,16 @@ class Downloads:
         self.num_open = self.most_open = 0
         self.is_open = asyncio.Event()
         self.is_open.set()
+        # Answered even while it is not open.
+        self.always: set[str] = set()
 
     async def download(self, job: Download) -> Downloaded:
         self.asked.append(job)
         self.num_open += 1
         self.most_open = max(self.most_open, self.num_open)
         await asyncio.sleep(0.001)
-        await self.is_open.wait()
+        if job.url not in self.always:
+            await self.is_open.wait()
         self.num_open -= 1
         if job.url in self.errors:
             raise self.errors[job.url]
@@ -83,7 +89,7 @@ class Downloads:
         return Downloaded(
             url=job.url,
             content=content,
-            sha256="0" * 64,
+            sha256=hashlib.sha256(content).hexdigest(),
             num_bytes=len(content),
             etag=None,
             last_modified=None,
@@ -104,6 +110,8 @@ class Run:
         self.network = Downloads()
         self.committed: Course | None = None
         self.outcomes = Outcomes(store, "outcomes", journal=folder / "journal")
+        self.keeper = Keeper(store, self.outcomes)
+        self.blobs = Blobs(store)
 
     def __call__(
         self,
@@ -129,6 +137,7 @@ class Run:
             network=self.network,  # type: ignore[arg-type]
             records=records,
             outcomes=self.outcomes,
+            keeper=self.keeper,
             places=places or Places(None),
             taken=frozenset(taken),
             course=course,
@@ -168,7 +177,7 @@ def finished(fetching: Fetching) -> dict[str, list[object]]:
     while not fetching.finished.empty():
         for one in fetching.finished.get():
             assert isinstance(one, Finished)
-            found.setdefault(one.record.id, []).append(one.result)
+            found.setdefault(one.record.id, []).append(one.not_had or one.outcome)
     return found
 
 
@@ -176,7 +185,7 @@ def test_each_record_is_fetched_once_and_handed_over(run):
     fetching = run(Pages([record(1), record(2)], [record(3)]))
     found = finished(fetching)
     assert sorted(found) == ["1", "2", "3"]
-    assert all(isinstance(results[0], Downloaded) for results in found.values())
+    assert [results[0].url for results in found.values()] == [record(n).url for n in (1, 2, 3)]
     assert sorted(run.network.urls) == ["1.jpg", "2.jpg", "3.jpg"]
     assert (fetching.problems, fetching.course.is_unfinished) == ([], False)
 
@@ -212,7 +221,7 @@ def test_a_failure_is_asked_for_again_only_when_it_is_due(run):
     run(Pages([record(1), record(2)]))
     assert run.network.urls == ["1.jpg"]
     run(Pages([record(1), record(2)]), retry_days=0.0)
-    assert sorted(run.network.urls) == ["1.jpg", "1.jpg", "2.jpg"]
+    assert sorted(run.network.urls) == ["1.jpg", "2.jpg"]
 
 
 def test_a_zip_file_is_fetched_again_if_what_was_in_it_is_lost(run):
@@ -226,16 +235,13 @@ def test_records_of_one_url_share_its_download(run):
     url = record(1).url
     found = finished(run(Pages([record(1), record(2, url=url)], [record(3, url=url)])))
     assert run.network.urls == ["1.jpg"]
-    assert isinstance(found["1"][0], Downloaded)
-    assert (found["2"], found["3"]) == ([None], [None])
+    assert found["1"] == found["2"] == found["3"] == run.outcomes.find([url])
 
 
 def test_a_failure_is_a_result_and_not_the_end(run):
     run.network.errors[record(1).url] = FetchError("http_404", "404", status=404)
     found = finished(run(Pages([record(1), record(2)])))
-    (error,) = found["1"]
-    assert isinstance(error, FetchError)
-    assert isinstance(found["2"][0], Downloaded)
+    assert [found[id_][0].reason for id_ in ("1", "2")] == ["http_404", None]
 
 
 def test_a_spent_budget_ends_the_run_for_all_that_share_a_url_too(run):
@@ -319,20 +325,63 @@ def test_what_is_on_the_way_is_bounded(run, monkeypatch):
     assert run.network.most_open == 3
 
 
-def test_nothing_is_fetched_faster_than_it_is_taken(run, monkeypatch):
+def test_nothing_is_fetched_faster_than_it_is_stored(run, monkeypatch):
     monkeypatch.setattr(module, "MAX_WAITING_BYTES", 100)
-    monkeypatch.setattr(module, "MAX_IN_FLIGHT", 1)
+    monkeypatch.setattr(module, "MAX_IN_FLIGHT", 4)
     num_waiting = []
+    keep = run.keeper.keep
 
-    def take(fetching: Fetching) -> None:
-        num_waiting.append(fetching._num_bytes_given - fetching.num_bytes_taken)
-        if len(num_waiting) > 30:
-            fetching.num_bytes_taken = fetching._num_bytes_given
+    async def slowly(one, result):
+        await asyncio.sleep(0.005)
+        return await keep(one, result)
 
-    run(Pages([record(number) for number in range(12)]), meanwhile=take)
-    assert len(run.network.urls) == 12
-    # One more may have been under way.
-    assert max(num_waiting) <= 100 + len(record(10).url)
+    run.keeper.keep = slowly
+    run(
+        Pages([record(number) for number in range(40)]),
+        meanwhile=lambda fetching: num_waiting.append(fetching._num_bytes_arrived),
+    )
+    assert len(run.network.urls) == 40
+    # As many more may have been under way.
+    assert 100 < max(num_waiting) <= 100 + 4 * len(record(10).url)
+
+
+def test_what_has_arrived_is_stored_and_recorded_though_nobody_takes_it(run, monkeypatch):
+    monkeypatch.setattr(module, "GATHER_S", 60.0)
+    run.network.is_open.clear()
+    run.network.always.add(record(1).url)
+    stored = []
+
+    def look(fetching: Fetching) -> None:
+        (outcome,) = run.outcomes.find([record(1).url])
+        if outcome is not None:
+            stored.append((fetching.finished.qsize(), run.blobs.get(outcome.blob)))
+            run.network.is_open.set()
+
+    run(Pages([record(1), record(2)]), meanwhile=look)
+    assert stored[0] == (0, record(1).url.encode())
+
+
+def test_a_record_that_waits_for_a_place_is_not_fetched_if_its_url_was_meanwhile(run):
+    places = Places(1)
+    url = record(1).url
+    is_rejected = False
+
+    def reject(fetching: Fetching) -> None:
+        nonlocal is_rejected
+        if not fetching.finished.empty() and not is_rejected:
+            places._num_taken, is_rejected = 0, True
+
+    found = finished(run(Pages([record(1), record(2, url=url)]), places=places, meanwhile=reject))
+    assert run.network.urls == ["1.jpg"]
+    assert found["1"] == found["2"]
+
+
+def test_a_url_that_failed_is_not_asked_again_for_another_record_of_the_run(run):
+    url = record(1).url
+    run.network.errors[url] = FetchError("http_404", "404", status=404)
+    pages = Pages(*([record(number, url=url)] for number in range(1, 30)))
+    assert len(finished(run(pages, retry_days=0.0))) == 29
+    assert run.network.urls == ["1.jpg"]
 
 
 def test_a_listing_that_breaks_off_keeps_what_came(run):

@@ -118,3 +118,24 @@ def test_killed_at_twenty_instants_nothing_is_lost_or_fetched_again(tmp_path, zy
         assert content(killed) == content(whole)
         kept = {row["sha256"] for row in content(killed) if row["decision"] == "kept"}
         assert len(kept) == NUM_PICTURES
+
+
+def test_what_a_fast_site_gave_before_a_kill_is_not_fetched_again(tmp_path, zygote):
+    """Though it comes faster than it is decoded."""
+    num_pictures = 200
+    with running(INaturalistStandIn()) as site:
+        for number in range(1, num_pictures + 1):
+            site.observe(number, "cc-by")
+
+        def photos() -> list[str]:
+            return [path for path in site.paths() if path.startswith("/photos/")]
+
+        pid = zygote.start(tmp_path, section(site))
+        while len(photos()) < num_pictures // 2:
+            time.sleep(0.002)
+        os.kill(pid, signal.SIGKILL)
+        assert zygote.result() == -signal.SIGKILL
+        zygote.start(tmp_path, section(site))
+        assert zygote.result() == 0
+        assert len(set(photos())) == num_pictures
+        assert len(photos()) <= num_pictures + AT_ONCE

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import SimpleQueue
 
@@ -10,6 +9,7 @@ from wunderkammer.conduct.errors import BudgetSpentError, FetchError
 from wunderkammer.conduct.network import Network
 from wunderkammer.conduct.requests import Download, Downloaded
 from wunderkammer.harvest.course import Course, after_page
+from wunderkammer.harvest.keeping import Finished, Keeper
 from wunderkammer.harvest.outcomes import Outcome, Outcomes
 from wunderkammer.harvest.records import Records
 from wunderkammer.sources.limits import MB, RemoteParams
@@ -26,14 +26,6 @@ GATHER_S = 0.1
 LOOK_S = 0.01
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A record and what came of it; None: what is recorded under its URL, or its refusal."""
-
-    record: Record
-    result: Outcome | Downloaded | FetchError | None
-
-
 class Fetching:
     """One listing and its downloads; hands finished records over in batches."""
 
@@ -45,6 +37,7 @@ class Fetching:
         network: Network,
         records: Records,
         outcomes: Outcomes,
+        keeper: Keeper,
         places: Places,
         taken: frozenset[str],
         course: Course,
@@ -56,7 +49,6 @@ class Fetching:
         self.problems: list[str] = []
         self.course = course
         self.total: int | None = None
-        self.num_bytes_taken = 0
         # Whether pictures of containers that are open already wait for the next places.
         self.is_held = False
         self._listing = listing
@@ -64,16 +56,21 @@ class Fetching:
         self._network = network
         self._records = records
         self._outcomes = outcomes
+        self._keeper = keeper
         self._places = places
         self._taken = taken
         self._retry_days = retry_days
         self._max_container_bytes = max_container_bytes
         self._unpacked = unpacked
         self._turns = asyncio.Semaphore(listing.files_at_once or MAX_IN_FLIGHT)
-        self._num_bytes_given = 0
+        self._began_at = datetime.now(UTC)
+        # Of what was fetched and is not stored yet.
+        self._num_bytes_arrived = 0
         self._gathered: list[Finished] = []
         # Records that wait for the download of their URL, which the first of them has begun.
         self._waiting: dict[str, list[Record]] = {}
+        # What was recorded since the outcomes of the chunk that is being offered were looked up.
+        self._recorded: dict[str, Outcome] = {}
         self._is_over = False
 
     async def run(self) -> None:
@@ -150,14 +147,17 @@ class Fetching:
     async def _offer(self, records: Sequence[Record], downloads: asyncio.TaskGroup) -> None:
         """Hand over what is known of the records, and begin to fetch the others."""
         records = sorted(records, key=lambda record: record.id not in self._taken)
-        at = datetime.now(UTC)
         for start in range(0, len(records), CHUNK_RECORDS):
             chunk = records[start : start + CHUNK_RECORDS]
+            self._recorded = {}
             outcomes = self._outcomes.find([record.url for record in chunk])
-            for record, outcome in zip(chunk, outcomes, strict=True):
+            for record, before in zip(chunk, outcomes, strict=True):
                 if not await self._place():
                     return
-                if record.refused is not None or self._is_settled(record, outcome, at):
+                outcome = self._recorded.get(record.url, before)
+                if record.refused is not None:
+                    self._give(Finished(record))
+                elif outcome is not None and self._is_settled(record, outcome):
                     self._give(Finished(record, outcome))
                 elif record.url in self._waiting:
                     self._waiting[record.url].append(record)
@@ -165,19 +165,19 @@ class Fetching:
                     self._waiting[record.url] = []
                     downloads.create_task(self._fetch(record))
 
-    def _is_settled(self, record: Record, outcome: Outcome | None, at: datetime) -> bool:
+    def _is_settled(self, record: Record, outcome: Outcome) -> bool:
         """Whether nothing is to be fetched for the record, at least not in this run."""
-        if outcome is None:
-            return False
+        if datetime.fromisoformat(outcome.at) >= self._began_at:
+            return True
         if outcome.reason is not None:
-            return not outcome.is_due(retry_days=self._retry_days, at=at)
+            return not outcome.is_due(retry_days=self._retry_days, at=self._began_at)
         return record.form != "zip" or outcome.sha256 in self._unpacked
 
     async def _place(self) -> bool:
         """Wait until one more record may be taken up; False if none may any more."""
         while (
             len(self._waiting) >= MAX_IN_FLIGHT
-            or self._num_bytes_given - self.num_bytes_taken > MAX_WAITING_BYTES
+            or self._num_bytes_arrived > MAX_WAITING_BYTES
             or self.finished.qsize() > MAX_WAITING_BATCHES
         ):
             await asyncio.sleep(LOOK_S)
@@ -206,17 +206,20 @@ class Fetching:
                 if self._is_over:
                     raise BudgetSpentError("budget_spent", "not asked for in this run")
                 result = await self._network.download(job)
-            self._num_bytes_given += result.num_bytes
         except BudgetSpentError as error:
             self._end(error)
             result = error
         except FetchError as error:
             result = error
-        self._give(Finished(record, result))
-        # A spent budget tells nothing about the URL, so that nothing is recorded under it.
-        shared = result if isinstance(result, BudgetSpentError) else None
+        num_bytes = result.num_bytes if isinstance(result, Downloaded) else 0
+        self._num_bytes_arrived += num_bytes
+        finished = await self._keeper.keep(record, result)
+        self._num_bytes_arrived -= num_bytes
+        if finished.outcome is not None:
+            self._recorded[record.url] = finished.outcome
+        self._give(finished)
         for other in self._waiting.pop(record.url):
-            self._give(Finished(other, shared))
+            self._give(Finished(other, finished.outcome, finished.not_had))
 
     def _end(self, error: BudgetSpentError) -> None:
         if not self._is_over:

@@ -1,35 +1,25 @@
 """A source on the network as batches of items: listed, fetched and kept as they come."""
 
-import json
 import logging
 import re
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from queue import Empty
 from time import monotonic, sleep
 from typing import Any
 
 import pyarrow as pa
 
-from wunderkammer.conduct.errors import BudgetSpentError, FetchError
-from wunderkammer.conduct.requests import Downloaded
 from wunderkammer.harvest.course import Course, next_course
-from wunderkammer.harvest.fetching import Fetching, Finished
+from wunderkammer.harvest.fetching import Fetching
+from wunderkammer.harvest.keeping import Finished, Keeper, failed
 from wunderkammer.harvest.line import NetworkLine
-from wunderkammer.harvest.outcomes import Outcome, Outcomes
+from wunderkammer.harvest.outcomes import Outcomes
 from wunderkammer.harvest.records import Records
 from wunderkammer.params import digest
 from wunderkammer.sources.container_params import ZipParams
-from wunderkammer.sources.containers import (
-    HEAD_BYTES,
-    ContainerItem,
-    Containers,
-    form_fault,
-)
+from wunderkammer.sources.containers import ContainerItem, Containers
 from wunderkammer.sources.item import (
     PROVENANCE,
     BlobItem,
@@ -42,7 +32,6 @@ from wunderkammer.sources.item import (
 from wunderkammer.sources.limits import MB, RemoteParams
 from wunderkammer.sources.listing import Listing, Record
 from wunderkammer.sources.places import BEYOND_CAP, Places
-from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -95,7 +84,7 @@ class Harvest:
                 max_pixels=params.max_pixels,
             )
         self._begin = course
-        self._counts: Counter[str] = Counter()
+        self._keeper = Keeper(store, outcomes)
         self._fetching: Fetching | None = None
         # The URLs of pictures on their way to a decision, by the id of their item.
         self._undecided: dict[str, str] = {}
@@ -119,6 +108,7 @@ class Harvest:
             network=self._line.network,
             records=self._records,
             outcomes=self._outcomes,
+            keeper=self._keeper,
             places=places,
             taken=taken,
             course=self._begin,
@@ -167,16 +157,17 @@ class Harvest:
 
     def decided(self, rows: pa.Table) -> None:
         """A fetched file that is no picture has failed: it is asked for again another day."""
-        failed = []
+        reasons: dict[str, tuple[str, str]] = {}
         for row in rows.select(["id", "reason", "detail"]).to_pylist():
             url = self._undecided.pop(row["id"], None)
             if url is not None and row["reason"] is not None:
-                failed.append((url, row["reason"], row["detail"] or ""))
+                reasons[url] = (row["reason"], row["detail"] or "")
         failures = []
-        outcomes = self._outcomes.find([url for url, _, _ in failed])
-        for outcome, (_, reason, detail) in zip(outcomes, failed, strict=True):
+        for outcome in self._outcomes.find([*reasons]):
             assert outcome is not None
-            failures.append(_failed(outcome, reason, detail))
+            # Of records that share a URL the first one has told it.
+            if outcome.reason is None:
+                failures.append(failed(outcome, *reasons[outcome.url]))
         self._outcomes.add(failures)
 
     def report(self) -> SourceReport:
@@ -203,17 +194,12 @@ class Harvest:
             num_listed=self._records.num_listed,
             is_gone=is_gone,
             problems=tuple(f"{self.name}: {problem}" for problem in fetching.problems),
-            measures=dict(self._counts),
+            measures=dict(self._keeper.counts),
             courses={self.name: course.model_dump(mode="json")},
         )
 
     def _items(self, batch: Sequence[Finished], places: Places) -> list[SourceItem]:
-        outcomes = [self._outcome(finished) for finished in batch]
-        self._outcomes.add([outcome for outcome, is_new in outcomes if outcome and is_new])
-        found = [
-            self._item(finished, outcome)
-            for finished, (outcome, _) in zip(batch, outcomes, strict=True)
-        ]
+        found = [self._item(finished) for finished in batch]
         plain = [item for item in found if not isinstance(item, ContainerItem)]
         return plain + self._contained(
             [item for item in found if isinstance(item, ContainerItem)], places
@@ -234,63 +220,15 @@ class Harvest:
             self._left_over += pictures[num_places:]
         return items
 
-    def _outcome(self, finished: Finished) -> tuple[Outcome | None, bool]:
-        """What is to be recorded of a result, and whether it is not yet."""
-        record, result = finished.record, finished.result
-        if isinstance(result, Downloaded):
-            return self._keep(record, result), True
-        if isinstance(result, FetchError) and not isinstance(result, BudgetSpentError):
-            return self._failure(record.url, result.reason, result.detail), True
-        return (result if isinstance(result, Outcome) else None), False
-
-    def _keep(self, record: Record, found: Downloaded) -> Outcome:
-        """Store what was fetched; a zip file stays where it is, to be unpacked from there."""
-        self._counts["downloads"] += 1
-        self._counts["downloaded_bytes"] += found.num_bytes
-        assert self._fetching is not None
-        self._fetching.num_bytes_taken += found.num_bytes
-        fault = None if record.form == "image" else form_fault(record.form, _head(found.content))
-        if fault is not None:
-            self._forget(found)
-            return self._failure(record.url, *fault)
-        blob = None
-        if record.form != "zip":
-            blob = Blobs(self._store).put(found.content, sha256=found.sha256)
-            self._forget(found)
-        headers = {
-            "etag": found.etag,
-            "last_modified": found.last_modified,
-            "content_type": found.content_type,
-        }
-        return Outcome(
-            url=record.url,
-            at=_now(),
-            sha256=found.sha256,
-            blob=blob,
-            num_bytes=found.num_bytes,
-            headers=json.dumps({k: v for k, v in headers.items() if v is not None}),
-        )
-
-    @staticmethod
-    def _forget(found: Downloaded) -> None:
-        if isinstance(found.content, Path):
-            found.content.unlink(missing_ok=True)
-
-    def _failure(self, url: str, reason: str, detail: str) -> Outcome:
-        self._counts["failed_downloads"] += 1
-        (before,) = self._outcomes.find([url])
-        return _failed(before or Outcome(url=url, at=""), reason, detail)
-
-    def _item(self, finished: Finished, outcome: Outcome | None) -> SourceItem:
-        record, result = finished.record, finished.result
+    def _item(self, finished: Finished) -> SourceItem:
+        record, outcome = finished.record, finished.outcome
         known = self._provenance(record)
         if record.refused is not None:
             reason, detail = record.refused
             return RefusedItem(**known, reason=reason, detail=detail)
-        if isinstance(result, BudgetSpentError):
-            return RefusedItem(**known, reason=result.reason, detail=result.detail)
-        if result is None:
-            (outcome,) = self._outcomes.find([record.url])
+        if finished.not_had is not None:
+            error = finished.not_had
+            return RefusedItem(**known, reason=error.reason, detail=error.detail)
         assert outcome is not None
         fetched_at = datetime.fromisoformat(outcome.at).isoformat(timespec="seconds")
         known |= {"fetched_at": fetched_at, "headers": outcome.headers}
@@ -298,9 +236,8 @@ class Harvest:
             return RefusedItem(**known, reason=outcome.reason, detail=outcome.detail or "")
         assert outcome.sha256 is not None
         if record.form != "image":
-            content = result.content if isinstance(result, Downloaded) else None
-            path = content if record.form == "zip" and isinstance(content, Path) else None
-            return ContainerItem(**known, form=record.form, sha256=outcome.sha256, path=path)
+            sha256, path = outcome.sha256, finished.path
+            return ContainerItem(**known, form=record.form, sha256=sha256, path=path)
         self._undecided[known["id"]] = record.url
         key = f"blob:{outcome.sha256}"
         return BlobItem(**known, key=key, store=self._store, sha256=outcome.sha256)
@@ -313,7 +250,7 @@ class Harvest:
         listed = f"{self._records.num_listed} listed"
         if fetching.total is not None:
             listed += f" of {fetching.total}"
-        counts = self._counts
+        counts = self._keeper.counts
         log.info(
             "%s: %s, %d downloads (%.1f MB), %d failed, %d requests",
             self.name,
@@ -329,16 +266,6 @@ def _unpacking(params: object) -> ZipParams | None:
     return params if isinstance(params, ZipParams) else None
 
 
-def _failed(before: Outcome, reason: str, detail: str) -> Outcome:
-    return replace(
-        before,
-        at=_now(),
-        reason=reason,
-        detail=detail,
-        num_failures=before.num_failures + 1,
-    )
-
-
 def _records_of(id_: str) -> Iterator[str]:
     """The ids of the records that an item of this id may come from: its own, or a container's."""
     yield id_
@@ -346,16 +273,5 @@ def _records_of(id_: str) -> Iterator[str]:
         yield id_[: separator.start()]
 
 
-def _head(content: bytes | Path) -> bytes:
-    if isinstance(content, bytes):
-        return content[:HEAD_BYTES]
-    with content.open("rb") as file:
-        return file.read(HEAD_BYTES)
-
-
 def _plain(id_: str) -> str:
     return id_ if id_.isprintable() else printable(id_)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
