@@ -1,5 +1,7 @@
 """Whole scrapes of a source on the network, against a stand-in of iNaturalist."""
 
+import hashlib
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +11,7 @@ from scraping import Scraper, picture
 from stand_in import Asked, Reply, running
 
 from wunderkammer.sources.item import SourceError
+from wunderkammer.sources.placeholders import MD5, SHA1, SHA256
 from wunderkammer.storage.blobs import Blobs
 
 
@@ -128,6 +131,33 @@ def test_a_placeholder_is_refused_and_asked_for_again(scraper, site):
     assert list(scraper.reasons(built).values()) == ["placeholder"]
     site.answer = healthy
     assert len(scraper.kept(scrape(scraper, site, placeholder_sizes=[[9, 9]]))) == 7
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5"])
+def test_the_placeholders_of_some_sites_are_known(scraper, site, monkeypatch, algorithm):
+    sent = picture(1, side=9)
+    known = {hashlib.new(algorithm, sent).hexdigest(): "Flickr"}
+    monkeypatch.setattr(f"wunderkammer.sources.placeholders.{algorithm.upper()}", known)
+    healthy = site.answer
+    site.answer = lambda asked: (
+        Reply(200, sent, healthy(asked).headers)
+        if asked.path.startswith("/photos/30/")
+        else healthy(asked)
+    )
+    rows = scraper.rows(scrape(scraper, site)).values()
+    (row,) = [row for row in rows if row["decision"] == "rejected"]
+    assert (row["reason"], row["width"]) == ("placeholder", None)
+    assert "Flickr" in row["detail"]
+    site.answer = healthy
+    assert len(scraper.kept(scrape(scraper, site))) == 7
+
+
+@pytest.mark.parametrize(
+    ("table", "num_digits"), [(SHA256, 64), (SHA1, 40), (MD5, 32)], ids=["sha256", "sha1", "md5"]
+)
+def test_known_placeholders_go_by_whole_hashes(table, num_digits):
+    assert table
+    assert all(re.fullmatch(f"[0-9a-f]{{{num_digits}}}", digest) for digest in table)
 
 
 def test_a_listing_that_breaks_off_keeps_what_came_and_goes_on(scraper, site):

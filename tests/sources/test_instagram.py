@@ -85,6 +85,18 @@ def test_a_record_has_everything_that_the_site_tells(instagram):
     }
 
 
+def test_a_picture_is_remembered_however_its_address_is_signed(instagram):
+    instagram.tags["corgi"] = [media(7), media(8)]
+    [before] = listed(instagram, hashtags=("corgi",))
+    for post in instagram.tags["corgi"]:
+        post["media_url"] = f"MEDIA/{post['id']}.jpg?oh=3&oe=4"
+    [after] = listed(instagram, hashtags=("corgi",))
+    assert not {one.url for one in before.records} & {one.url for one in after.records}
+    key = Instagram.outcome_key
+    assert [key(one) for one in before.records] == [key(one) for one in after.records]
+    assert len({key(one) for one in before.records}) == 2
+
+
 @pytest.mark.parametrize("same_cursors", [False, True])
 def test_hashtags_are_listed_one_after_the_other(instagram, same_cursors):
     instagram.same_cursors = same_cursors

@@ -3,6 +3,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 
 import pytest
+from exhibits import Pages, conduct, serve_pictures
 from listings import local, pages_of, problems_of, records_of
 from openverse_stand_in import CLIENT_ID, CLIENT_SECRET, OpenverseStandIn, photo
 from pydantic import ValidationError
@@ -317,6 +318,25 @@ def test_a_search_that_finds_nothing_is_one_empty_page(site):
 def test_settings_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(ValidationError, match=message):
         OpenverseParams.model_validate({"kind": "openverse", "query": "corgi", **settings})
+
+
+def test_the_robots_txt_of_a_provider_is_asked(scraper):
+    with running(Pages()) as host, running(OpenverseStandIn([])) as site:
+        serve_pictures(host)
+        site.photos = [
+            photo(1, url=f"{host.url}/private/1.jpg"),
+            photo(2, url=f"{host.url}/pictures/2.jpg"),
+        ]
+        built = scraper(
+            kind="openverse",
+            query="corgi",
+            base_url=f"{site.url}/v1",
+            requests_per_minute=30_000.0,
+            conduct=conduct(site, host),
+        )
+        assert list(scraper.reasons(built).values()) == ["robots"]
+        assert len(scraper.kept(built)) == 1
+        assert "/private/1.jpg" not in host.paths()
 
 
 def test_the_names_of_variables_are_no_part_of_the_query():

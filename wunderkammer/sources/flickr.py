@@ -58,7 +58,8 @@ class FlickrParams(RemoteParams):
 
     The key is read from the environment variable named by `key_env`; Flickr gives keys to Pro
     accounts only (https://www.flickr.com/services/api/keys). In place of a deleted photo Flickr may
-    send a picture that says so: give its size or hash as `placeholder_sizes`, `placeholder_sha256`.
+    send a picture that says so: one is known and refused; give the size or hash of another as
+    `placeholder_sizes`, `placeholder_sha256`.
     """
 
     kind: Literal["flickr"]

@@ -19,6 +19,7 @@ from wunderkammer.sources.item import (
     SourceItem,
     UnreadableItemError,
 )
+from wunderkammer.sources.placeholders import placeholder_of
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.storage.store import Store
@@ -72,6 +73,10 @@ class Ingest:
         if len(content) > self.max_bytes:
             detail = f"{len(content)} bytes, allowed: {self.max_bytes}"
             return row | rejected("too_large", detail)
+        site = placeholder_of(content)
+        if site is not None:
+            detail = f"what {site} sends in place of a deleted picture"
+            return row | rejected("placeholder", detail)
         try:
             facts = probe(content, max_pixels=self.max_pixels)
         except DecodeError as error:

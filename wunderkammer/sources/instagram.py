@@ -113,6 +113,11 @@ class Instagram(Listing):
             headers={"Authorization": f"Bearer {token}"},
         )
 
+    @staticmethod
+    def outcome_key(record: Record) -> str:
+        """The id of the picture, which never changes: its URL is signed anew each time."""
+        return f"instagram:{record.id}"
+
     async def pages(self, start: Position, *, known: Callable[[str], bool]) -> AsyncIterator[Page]:
         """Pages of up to 50 posts; a hashtag that can't be had is left out.
 

@@ -14,8 +14,8 @@ GB = 1000 * MB
 class SourceLimits(Params):
     """Caps that every source obeys; a file beyond one is a counted rejection.
 
-    `placeholder_sizes` are the widths and heights of pictures that a site sends in place of a
-    deleted one, `placeholder_sha256` the hashes of such files; those are refused too.
+    The pictures that Flickr, Imgur and Reddit send in place of a deleted one are refused. Of other
+    sites' ones `placeholder_sizes` are the widths and heights, `placeholder_sha256` the hashes.
     """
 
     max_images: Annotated[int, Field(ge=1)] | None = None

@@ -78,6 +78,14 @@ class Listing(ABC):
     obeys_robots = False
     files_at_once: int | None = None
 
+    @staticmethod
+    def outcome_key(record: Record) -> str:
+        """What is remembered of a record's download goes by this: its URL, if that stays the same.
+
+        Distinct from the keys of all other records of all sources whose bytes are others.
+        """
+        return record.url
+
     @abstractmethod
     def pages(self, start: Position, *, known: Callable[[str], bool]) -> AsyncIterator[Page]:
         """Pages from `start` on; the last one has `is_last`.

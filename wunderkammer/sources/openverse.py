@@ -125,6 +125,9 @@ class _Token(Reply):
 class Openverse(Listing):
     """The pages of one search."""
 
+    # It only points to them: they lie with their providers.
+    obeys_robots = True
+
     def __init__(
         self,
         params: OpenverseParams,
