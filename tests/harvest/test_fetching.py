@@ -110,7 +110,7 @@ class Run:
         self.network = Downloads()
         self.committed: Course | None = None
         self.outcomes = Outcomes(store, "outcomes", journal=folder / "journal")
-        self.keeper = Keeper(store, self.outcomes)
+        self.keeper = Keeper(store, self.outcomes, key=Listing.outcome_key)
         self.blobs = Blobs(store)
 
     def __call__(
@@ -242,6 +242,17 @@ def test_a_failure_is_a_result_and_not_the_end(run):
     run.network.errors[record(1).url] = FetchError("http_404", "404", status=404)
     found = finished(run(Pages([record(1), record(2)])))
     assert [found[id_][0].reason for id_ in ("1", "2")] == ["http_404", None]
+
+
+@pytest.mark.parametrize("reason", ["host_given_up", "robots_unreachable", "closed"])
+def test_what_was_never_asked_for_has_not_failed(run, reason):
+    url = record(1).url
+    run.remember(Outcome(url=url, at=AT.isoformat(), reason="http_404", num_failures=1))
+    before = run.outcomes.find([url])
+    error = run.network.errors[url] = FetchError(reason, "20 failures in a row")
+    fetching = run(Pages([record(1), record(2, url=url)]))
+    assert finished(fetching) == {"1": [error], "2": [error]}
+    assert run.outcomes.find([url]) == before
 
 
 def test_a_spent_budget_ends_the_run_for_all_that_share_a_url_too(run):

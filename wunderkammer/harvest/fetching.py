@@ -67,7 +67,7 @@ class Fetching:
         # Of what was fetched and is not stored yet.
         self._num_bytes_arrived = 0
         self._gathered: list[Finished] = []
-        # Records that wait for the download of their URL, which the first of them has begun.
+        # Records that wait for the download of their file, which the first of them has begun.
         self._waiting: dict[str, list[Record]] = {}
         # What was recorded since the outcomes of the chunk that is being offered were looked up.
         self._recorded: dict[str, Outcome] = {}
@@ -150,19 +150,19 @@ class Fetching:
         for start in range(0, len(records), CHUNK_RECORDS):
             chunk = records[start : start + CHUNK_RECORDS]
             self._recorded = {}
-            outcomes = self._outcomes.find([record.url for record in chunk])
-            for record, before in zip(chunk, outcomes, strict=True):
+            keys = [self._listing.outcome_key(record) for record in chunk]
+            for record, key, before in zip(chunk, keys, self._outcomes.find(keys), strict=True):
                 if not await self._place():
                     return
-                outcome = self._recorded.get(record.url, before)
+                outcome = self._recorded.get(key, before)
                 if record.refused is not None:
                     self._give(Finished(record))
                 elif outcome is not None and self._is_settled(record, outcome):
                     self._give(Finished(record, outcome))
-                elif record.url in self._waiting:
-                    self._waiting[record.url].append(record)
+                elif key in self._waiting:
+                    self._waiting[key].append(record)
                 else:
-                    self._waiting[record.url] = []
+                    self._waiting[key] = []
                     downloads.create_task(self._fetch(record))
 
     def _is_settled(self, record: Record, outcome: Outcome) -> bool:
@@ -216,9 +216,9 @@ class Fetching:
         finished = await self._keeper.keep(record, result)
         self._num_bytes_arrived -= num_bytes
         if finished.outcome is not None:
-            self._recorded[record.url] = finished.outcome
+            self._recorded[finished.outcome.url] = finished.outcome
         self._give(finished)
-        for other in self._waiting.pop(record.url):
+        for other in self._waiting.pop(self._listing.outcome_key(record)):
             self._give(Finished(other, finished.outcome, finished.not_had))
 
     def _end(self, error: BudgetSpentError) -> None:

@@ -84,9 +84,9 @@ class Harvest:
                 max_pixels=params.max_pixels,
             )
         self._begin = course
-        self._keeper = Keeper(store, outcomes)
+        self._keeper = Keeper(store, outcomes, key=listing.outcome_key)
         self._fetching: Fetching | None = None
-        # The URLs of pictures on their way to a decision, by the id of their item.
+        # The keys of the outcomes of pictures on their way to a decision, by the id of their item.
         self._undecided: dict[str, str] = {}
         # Pictures of containers that are open, but for which there was no place yet.
         self._left_over: list[SourceItem] = []
@@ -159,9 +159,9 @@ class Harvest:
         """A fetched file that is no picture has failed: it is asked for again another day."""
         reasons: dict[str, tuple[str, str]] = {}
         for row in rows.select(["id", "reason", "detail"]).to_pylist():
-            url = self._undecided.pop(row["id"], None)
-            if url is not None and row["reason"] is not None:
-                reasons[url] = (row["reason"], row["detail"] or "")
+            key = self._undecided.pop(row["id"], None)
+            if key is not None and row["reason"] is not None:
+                reasons[key] = (row["reason"], row["detail"] or "")
         failures = []
         for outcome in self._outcomes.find([*reasons]):
             assert outcome is not None
@@ -238,7 +238,7 @@ class Harvest:
         if record.form != "image":
             sha256, path = outcome.sha256, finished.path
             return ContainerItem(**known, form=record.form, sha256=sha256, path=path)
-        self._undecided[known["id"]] = record.url
+        self._undecided[known["id"]] = outcome.url
         key = f"blob:{outcome.sha256}"
         return BlobItem(**known, key=key, store=self._store, sha256=outcome.sha256)
 

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from wunderkammer.conduct.errors import BudgetSpentError, FetchError
+from wunderkammer.conduct.network import OVER
 from wunderkammer.conduct.requests import Downloaded
 from wunderkammer.harvest.outcomes import Outcome, Outcomes
 from wunderkammer.sources.containers import HEAD_BYTES, form_fault
@@ -35,10 +37,11 @@ class Finished:
 class Keeper:
     """Stores the files of one source as blobs, and records in `outcomes` what came of each URL."""
 
-    def __init__(self, store: Store, outcomes: Outcomes) -> None:
+    def __init__(self, store: Store, outcomes: Outcomes, *, key: Callable[[Record], str]) -> None:
         self.counts: Counter[str] = Counter()
         self._blobs = Blobs(store)
         self._outcomes = outcomes
+        self._key = key
 
     async def keep(self, record: Record, result: Downloaded | FetchError) -> Finished:
         """Store and record what a download has given.
@@ -62,10 +65,10 @@ class Keeper:
         return await asyncio.to_thread(self._keep, record, result)
 
     def _keep(self, record: Record, result: Downloaded | FetchError) -> Finished:
-        if isinstance(result, BudgetSpentError):
+        if isinstance(result, FetchError) and _is_no_fault_of_its_own(result):
             return Finished(record, not_had=result)
         if isinstance(result, FetchError):
-            outcome = self._failure(record.url, result.reason, result.detail)
+            outcome = self._failure(record, result.reason, result.detail)
         else:
             outcome = self._stored(record, result)
         self._outcomes.add([outcome])
@@ -78,7 +81,7 @@ class Keeper:
         fault = None if record.form == "image" else form_fault(record.form, _head(found.content))
         if fault is not None:
             _forget(found)
-            return self._failure(record.url, *fault)
+            return self._failure(record, *fault)
         blob = None
         if record.form != "zip":
             blob = self._blobs.put(found.content, sha256=found.sha256)
@@ -89,7 +92,7 @@ class Keeper:
             "content_type": found.content_type,
         }
         return Outcome(
-            url=record.url,
+            url=self._key(record),
             at=_now(),
             sha256=found.sha256,
             blob=blob,
@@ -97,9 +100,10 @@ class Keeper:
             headers=json.dumps({k: v for k, v in headers.items() if v is not None}),
         )
 
-    def _failure(self, url: str, reason: str, detail: str) -> Outcome:
-        (before,) = self._outcomes.find([url])
-        return failed(before or Outcome(url=url, at=""), reason, detail)
+    def _failure(self, record: Record, reason: str, detail: str) -> Outcome:
+        key = self._key(record)
+        (before,) = self._outcomes.find([key])
+        return failed(before or Outcome(url=key, at=""), reason, detail)
 
 
 def failed(before: Outcome, reason: str, detail: str) -> Outcome:
@@ -111,6 +115,11 @@ def failed(before: Outcome, reason: str, detail: str) -> Outcome:
         detail=detail,
         num_failures=before.num_failures + 1,
     )
+
+
+def _is_no_fault_of_its_own(error: FetchError) -> bool:
+    """Whether the URL was not asked for: the budget is spent, or its host was given up."""
+    return isinstance(error, BudgetSpentError) or error.reason in OVER
 
 
 def _forget(found: Downloaded) -> None:

@@ -25,6 +25,7 @@ class Outcome:
     """The last word on a URL.
 
     Attributes:
+        url: or whatever else its source remembers its file by.
         at: when, ISO 8601.
         sha256: of the file; None where it could not be had.
         blob: the same, where the file itself is kept as a blob.
