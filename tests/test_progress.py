@@ -34,6 +34,27 @@ def test_a_batch_counts_for_its_size(clock, caplog):
     assert "crops: 5 of 5" in caplog.messages[-1]
 
 
+def test_a_total_may_be_learned_on_the_way(clock, caplog):
+    known: list[int | None] = [None]
+
+    def batches():
+        yield from ([1, 2], [3, 4, 5])
+        known[0] = 50
+        yield from ([6, 7], [8, 9, 10])
+        known[0] = 5
+        yield from ([11, 12], [13])
+
+    with caplog.at_level(logging.INFO):
+        list(track(batches(), total=lambda: known[0], what="pictures", log=LOG, size=len))
+    assert [" ".join(message.split()[1:4]) for message in caplog.messages] == [
+        "5 (0.3 a",
+        "10 of 50",
+        "13 of 5",
+    ]
+    assert "to go" not in caplog.messages[0]
+    assert "0 s to go" in caplog.messages[-1], "more came than was announced"
+
+
 def test_in_a_terminal_a_bar_stands_in_for_the_lines(clock, caplog, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with caplog.at_level(logging.INFO):

@@ -48,6 +48,21 @@ def test_an_item_beyond_the_cap_never_had_a_place():
     assert (places.take(1), places.are_full, places.are_settled) == (0, True, True)
 
 
+def test_how_much_is_expected_follows_from_the_listing_and_from_what_is_rejected():
+    places = Places(None)
+    assert places.num_expected is None
+    places.expect(500)
+    assert places.num_expected == 500
+    places = Places(10)
+    assert places.num_expected == 10
+    places.expect(500)
+    places.take(8)
+    places.settle(decided(None, "truncated", None, "truncated"))
+    assert places.num_expected == 20, "each second one is rejected"
+    places.expect(7)
+    assert places.num_expected == 7
+
+
 def test_they_are_full_when_kept_and_not_when_merely_taken():
     places = Places(1)
     places.take(1)

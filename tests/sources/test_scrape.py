@@ -66,6 +66,15 @@ def test_only_pictures_become_blobs(scraper, spoons):
     assert len(list(scraper.store.keys("blobs"))) == 6
 
 
+def test_the_progress_tells_how_much_is_left(scraper, spoons, monkeypatch, caplog):
+    monkeypatch.setattr("wunderkammer.progress.LOG_INTERVAL_S", 0.0)
+    with caplog.at_level("INFO", logger="wunderkammer.sources.scrape"):
+        scrape(scraper)
+    told = [message for message in caplog.messages if message.startswith("pictures: ")]
+    assert "8 of 8 (" in told[-1]
+    assert told[-1].endswith(" s to go")
+
+
 def test_nothing_new_reads_nothing_and_gives_the_same_version(scraper, spoons, reads):
     before = scrape(scraper)
     assert len(reads) == 8

@@ -95,6 +95,9 @@ class Combine:
                 self._running[name] = stack.enter_context(closing(batches))
             while self._running:
                 yield from self._turn()
+                expected = [own.num_expected for own in self._places.values()]
+                known = [num for num in expected if num is not None]
+                places.expect(sum(known) if len(known) == len(expected) else None)
 
     def _turn(self) -> Iterator[Sequence[SourceItem] | None]:
         has_any = False

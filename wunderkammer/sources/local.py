@@ -40,6 +40,7 @@ class Local:
         except OSError as error:
             raise SourceError(f"it can't be listed: {error}; look after its disk") from error
         self._listed = frozenset(item.id for item in items)
+        places.expect(len(items))
         start = 0
         while start < len(items) and not places.are_full:
             end = start + places.take(min(len(items) - start, BATCH_ITEMS))

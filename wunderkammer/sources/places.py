@@ -1,5 +1,6 @@
 """How many pictures may still be taken in."""
 
+from math import ceil
 from threading import Lock
 
 import pyarrow as pa
@@ -23,6 +24,8 @@ class Places:
         self._cap = cap
         self._num_taken = 0
         self._num_kept = 0
+        self._num_decided = 0
+        self._num_listed: int | None = None
         self._is_final = is_final
 
     @property
@@ -44,7 +47,28 @@ class Places:
         num_kept = kept(counted).num_rows
         with self._lock:
             self._num_kept += num_kept
+            self._num_decided += counted.num_rows
             self._num_taken -= counted.num_rows - num_kept
+
+    def expect(self, num_items: int | None) -> None:
+        """Take note of how many items the source has, as far as it knows now."""
+        with self._lock:
+            self._num_listed = num_items
+
+    @property
+    def num_expected(self) -> int | None:
+        """How many items will have been decided in the end, as far as can be told; None: it can't.
+
+        With a cap as many as fill it, if as many are rejected as so far.
+        """
+        with self._lock:
+            listed = self._num_listed
+            if self._cap is None:
+                return listed
+            needed = max(self._cap, self._num_kept)
+            if self._num_kept:
+                needed = ceil(needed * self._num_decided / self._num_kept)
+            return needed if listed is None else min(needed, listed)
 
     @property
     def are_full(self) -> bool:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 import pyarrow as pa
@@ -120,7 +121,8 @@ def _take_in(
     batches = source.batches(places, taken=taken)
     pile = Pile(RAW)
     decided = ingest(batches, facts=facts, do=do, workers=Workers())
-    for rows in track(decided, total=None, what="pictures", log=log, size=len):
+    total = partial(getattr, places, "num_expected")
+    for rows in track(decided, total=total, what="pictures", log=log, size=len):
         rows = _without_placeholders(rows, params)
         places.settle(rows)
         source.decided(rows)
