@@ -274,6 +274,27 @@ def test_without_a_contact_nothing_is_asked(scraper, site, monkeypatch):
     assert site.asked == []
 
 
+def test_a_second_scrape_at_the_same_time_is_refused(scraper, site):
+    healthy = site.answer
+    refusals = []
+
+    def meanwhile(asked: Asked) -> Reply:
+        if asked.path.startswith("/photos/10/"):
+            with pytest.raises(
+                SourceError, match="another scrape of 'spoons' is under way"
+            ) as told:
+                scrape(scraper, site)
+            refusals.append(told.value)
+        return healthy(asked)
+
+    site.answer = meanwhile
+    assert len(scraper.kept(scrape(scraper, site))) == 7
+    assert len(refusals) == 1
+    assert sum(photos(site).values()) == 7
+    site.answer = healthy
+    assert len(scraper.kept(scrape(scraper, site))) == 7
+
+
 def test_how_it_behaves_is_no_part_of_the_recipe(scraper, site):
     built = scrape(scraper, site)
     again = scrape(scraper, site, conduct={"max_connections": 3})

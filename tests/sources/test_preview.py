@@ -135,3 +135,18 @@ def test_nobody_is_asked_to_see_that_a_source_is_ready(recipe, site, monkeypatch
     with pytest.raises(SourceError, match=r"scrape\.conduct\.contact"):
         check_ready(recipe(**spiders(site)))
     assert ConductParams().contact is None
+
+
+def test_looking_at_a_source_leaves_the_journal_of_a_killed_scrape_alone(
+    site, recipe, scraper, tmp_path, monkeypatch
+):
+    """Though a scratch folder is set, which all scrapes share."""
+    site.observe(1, "cc-by")
+    monkeypatch.setenv("WUNDERKAMMER_SCRATCH", str(tmp_path / "scratch"))
+    journal = tmp_path / "scratch" / "scrape" / "spider" / "outcomes.jsonl"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("what was fetched\n")
+    subject = recipe(**spiders(site), conduct=conduct(site))
+    check_ready(subject)
+    preview_source(subject, num_images=1, scratch=tmp_path)
+    assert journal.read_text() == "what was fetched\n"

@@ -13,7 +13,7 @@ from wunderkammer.harvest.course import Course
 from wunderkammer.harvest.harvest import Harvest
 from wunderkammer.harvest.line import NetworkLine
 from wunderkammer.harvest.outcomes import Outcomes
-from wunderkammer.scratch import scratch_folder
+from wunderkammer.scratch import held
 from wunderkammer.sources.archive import Archive
 from wunderkammer.sources.combine import Combine, Member
 from wunderkammer.sources.commons import Commons, CommonsParams
@@ -70,17 +70,15 @@ class Surroundings:
     Attributes:
         ledger: the key prefix of what is remembered between runs.
         courses: where each source on the network goes on, by its name.
+        scratch: where files lie while they are fetched, and the journal of a run that was killed;
+            for one run at a time.
     """
 
     subject: Subject
     store: Store
     ledger: str
     courses: Mapping[str, Course]
-
-    @property
-    def scratch(self) -> Path:
-        """Where files lie while they are fetched."""
-        return scratch_folder(self.store) / "scrape" / self.subject.name
+    scratch: Path
 
 
 @contextmanager
@@ -88,7 +86,8 @@ def open_source(params: ScrapeParams, around: Surroundings) -> Iterator[Source]:
     """The source of a section, with its network while it is in use.
 
     Raises:
-        SourceError: a key or a contact is missing; nothing was asked for yet.
+        SourceError: a key or a contact is missing, or another run is at it; nothing was asked for
+            yet.
     """
     with ExitStack() as stack:
         try:
@@ -130,7 +129,16 @@ def _combine(params: CombineParams, around: Surroundings, stack: ExitStack) -> S
 
 
 def _connected(conduct: ConductParams, around: Surroundings, stack: ExitStack) -> _Connection:
-    line = NetworkLine(conduct, contact=contact_of(conduct), scratch=around.scratch)
+    contact = contact_of(conduct)
+    try:
+        stack.enter_context(held(around.scratch))
+    except BlockingIOError as error:
+        name = around.subject.name
+        raise SourceError(
+            f"another scrape of {name!r} is under way, and works in {around.scratch}; "
+            f"wait until it has ended, or end it"
+        ) from error
+    line = NetworkLine(conduct, contact=contact, scratch=around.scratch)
     stack.callback(line.close)
     outcomes = Outcomes(
         around.store, f"{around.ledger}/outcomes", journal=around.scratch / "outcomes.jsonl"

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -53,7 +54,9 @@ def check_ready(subject: Subject) -> None:
         SourceError: a key or a contact is missing; it says where to get it.
     """
     with tempfile.TemporaryDirectory() as folder:
-        around = Surroundings(subject, Store(folder), ledger="ledger", courses={})
+        around = Surroundings(
+            subject, Store(folder), ledger="ledger", courses={}, scratch=Path(folder) / "scratch"
+        )
         with open_source(subject.spec.scrape, around):
             pass
 
@@ -73,7 +76,9 @@ def preview_source(subject: Subject, *, num_images: int, scratch: Path) -> Previ
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         store = Store(folder)
         small = replace(subject, spec=spec)
-        record = build_stage(RAW_SCRAPE, small, store=store, builder=scrape_images).record
+        # A scratch folder that is set is that of the scrapes, with the journal of a killed one.
+        builder = partial(scrape_images, scratch=Path(folder) / "scratch")
+        record = build_stage(RAW_SCRAPE, small, store=store, builder=builder).record
         manifest = Versions(store).manifest(record)
         # What merely was not asked for has not been refused.
         is_beyond = pc.fill_null(pc.equal(manifest["reason"], BEYOND_CAP), False)

@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from wunderkammer.harvest.course import Course
 from wunderkammer.manifests import KEPT, RAW, REJECTED, conformed, kept, rejections
 from wunderkammer.params import digest
 from wunderkammer.progress import track
+from wunderkammer.scratch import scratch_folder
 from wunderkammer.sources.counts import scrape_counts
 from wunderkammer.sources.growth_plot import growth_plot
 from wunderkammer.sources.ingest import Ingest, facts_ledger, ingest
@@ -46,11 +48,12 @@ SHOWN = (
 )
 
 
-def scrape_images(inputs: StageInputs) -> Draft:
+def scrape_images(inputs: StageInputs, *, scratch: Path | None = None) -> Draft:
     """List the source, take in what is new, and keep a row for all that was ever listed.
 
     An item of the previous version that the source has lost stays as a row rejected for
-    "gone_from_source"; its blob stays too. The version of the data hashes the kept rows.
+    "gone_from_source"; its blob stays too. The version of the data hashes the kept rows. Files lie
+    in `scratch` while they are fetched, by default below that of the store.
 
     Raises:
         SourceError: the source can't be read, holds nothing, or nothing of it can be kept.
@@ -59,7 +62,8 @@ def scrape_images(inputs: StageInputs) -> Draft:
     start = perf_counter()
     current = inputs.versions.current(inputs.subject.name, RAW_SCRAPE.name)
     with collected_rarely():
-        rows, report = _scraped(inputs, current)
+        scratch = scratch or scratch_folder(inputs.store) / "scrape" / inputs.subject.name
+        rows, report = _scraped(inputs, current, scratch=scratch)
     release_memory()
     for problem in report.problems:
         log.warning("%s: %s", inputs.subject.name, problem)
@@ -90,7 +94,9 @@ def scrape_images(inputs: StageInputs) -> Draft:
     )
 
 
-def _scraped(inputs: StageInputs, current: Record | None) -> tuple[pa.Table, SourceReport]:
+def _scraped(
+    inputs: StageInputs, current: Record | None, *, scratch: Path
+) -> tuple[pa.Table, SourceReport]:
     """The rows of all that the source gives now."""
     params = inputs.subject.spec.scrape
     home = Versions.home(inputs.subject.name, RAW_SCRAPE.name)
@@ -98,7 +104,11 @@ def _scraped(inputs: StageInputs, current: Record | None) -> tuple[pa.Table, Sou
     limits = {"code": RAW_SCRAPE.code_version, "limits": [do.max_bytes, do.max_pixels]}
     facts = facts_ledger(inputs.store, f"{home}/ledger/{digest(limits)}")
     around = Surroundings(
-        inputs.subject, inputs.store, f"{home}/ledger", _courses(current, inputs.versions)
+        inputs.subject,
+        inputs.store,
+        ledger=f"{home}/ledger",
+        courses=_courses(current, inputs.versions),
+        scratch=scratch,
     )
     with open_source(params, around) as source:
         before = _previous_rows(current, inputs).select(["id", "decision"])
