@@ -19,6 +19,7 @@ from wunderkammer.conduct.replies import (
     read_head,
     retry_after_s,
     strong_validator,
+    wait_s,
 )
 from wunderkammer.conduct.requests import Download
 
@@ -47,6 +48,13 @@ def test_backoff_doubles_with_jitter_up_to_a_cap(monkeypatch):
         waits = [backoff_s(failures) for _ in range(50)]
         assert all(longest / 2 <= wait <= longest for wait in waits)
         assert len(set(waits)) > 1
+
+
+def test_nobody_comes_before_the_time_asked_for_and_not_all_at_once():
+    waits = [wait_s(7.0, num_failures=1) for _ in range(50)]
+    assert all(7 < wait < 8 for wait in waits)
+    assert len(set(waits)) > 1
+    assert 0 < wait_s(None, num_failures=1) < 1
 
 
 def test_a_head_is_that_of_the_last_answer_with_repeated_headers_joined():

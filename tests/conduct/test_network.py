@@ -1,4 +1,5 @@
 import asyncio
+import re
 import time
 
 import pytest
@@ -80,6 +81,29 @@ def test_retry_after_is_waited_for_by_all_who_ask_that_host(museum, scratch, cod
     assert museum.paths()[0] == "/a"
     assert times[1] - times[0] >= 0.28
     assert times[-1] - times[1] < 0.2
+
+
+@pytest.mark.parametrize("soon", ["0", "Fri, 20 Nov 2020 10:00:00 GMT"])
+def test_a_host_that_asks_for_no_time_is_asked_ever_more_seldom(museum, scratch, monkeypatch, soon):
+    monkeypatch.setattr("wunderkammer.conduct.replies.FIRST_BACKOFF_S", 0.04)
+    assert reason(museum, scratch, museum.tell("/a", status(503, Retry_After=soon))) == "http_503"
+    first, second, third = (asked.at for asked in museum.asked)
+    assert second - first >= 0.02
+    assert third - second >= 0.04
+
+
+def test_a_host_that_asks_for_hours_is_given_up_until_they_are_over(museum, scratch, monkeypatch):
+    monkeypatch.setattr("wunderkammer.conduct.replies.MAX_RETRY_AFTER_S", 86400.0)
+    slow_down = museum.tell("/a", status(429, Retry_After="3600"), Reply(200, b"a picture"))
+    urls = [slow_down, museum.url + "/b"]
+    one, other = fetch(museum, scratch, *urls, max_connections=1)
+    assert (one.reason, other.reason) == ("http_429", "host_given_up")
+    assert re.search(r"asks to be left alone for 3\d{3} s", other.detail)
+    monkeypatch.setattr("wunderkammer.conduct.pace.time", lambda: time.time() + 3000)
+    assert {error.reason for error in fetch(museum, scratch, *urls)} == {"host_given_up"}
+    assert museum.paths() == ["/a"]
+    monkeypatch.setattr("wunderkammer.conduct.pace.time", lambda: time.time() + 3700)
+    assert [found.content for found in fetch(museum, scratch, *urls)] == [b"a picture"] * 2
 
 
 def test_a_throttled_host_is_left_alone_although_it_names_no_time(museum, scratch, monkeypatch):

@@ -55,11 +55,19 @@ def test_a_host_that_asks_for_patience_is_left_alone_in_every_lane(file, clock):
     assert pace.alone_s(HOST) == 0
 
 
-def test_a_clock_that_was_set_back_stops_nobody(file, clock):
+def test_a_slow_pace_is_kept_over_hours(file, clock):
+    waits = [takes(Pace(file), 1, per_s=1 / 7200)[0] for _ in range(4)]
+    assert waits == pytest.approx([0, *(n * 7200 - TOLERANCE_S for n in (1, 2, 3))])
+    clock.now += 10_000
+    assert takes(Pace(file), 1, per_s=1 / 7200) == pytest.approx([18_800 - TOLERANCE_S])
+
+
+@pytest.mark.parametrize("set_back_s", [600, 3000, 10 * 24 * 3600])
+def test_a_clock_that_was_set_back_stops_nobody(file, clock, set_back_s):
     pace = Pace(file)
     takes(pace, 3)
     pace.leave_alone(HOST, 60)
-    clock.now -= 10 * 24 * 3600
+    clock.now -= set_back_s
     assert pace.alone_s(HOST) == 0
     assert takes(pace, 1) == [0]
 

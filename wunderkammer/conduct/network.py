@@ -14,7 +14,14 @@ from wunderkammer.conduct.errors import BudgetSpentError, FetchError
 from wunderkammer.conduct.files import Digests, FileBody, take_if_verified
 from wunderkammer.conduct.params import ConductParams
 from wunderkammer.conduct.parts import Part, Parts
-from wunderkammer.conduct.replies import BODY, Head, backoff_s, is_redirect, may_be_sent_back
+from wunderkammer.conduct.replies import (
+    BODY,
+    MAX_PATIENCE_S,
+    Head,
+    is_redirect,
+    may_be_sent_back,
+    wait_s,
+)
 from wunderkammer.conduct.requests import Answer, Download, Downloaded, Request
 from wunderkammer.conduct.robots import MAX_ROBOTS_BYTES, Robots
 from wunderkammer.conduct.turns import Terms
@@ -115,12 +122,11 @@ class Network:
                 return await attempt(*args)
             except FetchError as error:
                 num_failures += 1
+                asked_s = error.retry_after_s
                 is_last = num_failures >= self.params.num_tries or error.reason in OVER
-                if is_last or not error.may_pass:
+                if is_last or not error.may_pass or (asked_s or 0.0) > MAX_PATIENCE_S:
                     raise
-                wait = error.retry_after_s
-            if wait is None:
-                wait = backoff_s(num_failures)
+            wait = wait_s(asked_s, num_failures=num_failures)
             left = self.stats.seconds_left
             await asyncio.sleep(wait if left is None else min(wait, left))
 

@@ -2,7 +2,8 @@
 
 A token bucket a host and a lane, as the generic cell rate algorithm (ITU-T I.371): one number, the
 time at which the next request is due. It stands in a small file of slots, with the time until
-which a host has asked to be left alone; each change is made under a lock of the file.
+which a host has asked to be left alone; each change is made under a lock of the file, which lies
+in the temporary folder of the user (TMPDIR).
 """
 
 import fcntl
@@ -20,14 +21,17 @@ from weakref import finalize
 
 Lane = Literal["files", "api"]
 
-# Until when a host is left alone, when its next file and its next question are due.
-SLOT = struct.Struct("<3d")
+# Until when a host is left alone, when its next file and its next question are due, and when
+# this was written.
+SLOT = struct.Struct("<4d")
 LANES: tuple[Lane, ...] = ("files", "api")
 NUM_SLOTS = 1 << 16
 # Requests may come this much before they are due, so that a timer's grain costs no speed.
 TOLERANCE_S = 0.05
-# A due time beyond this comes from a clock that was set back.
-MAX_AHEAD_S = 3600.0
+# What was written this much later than now comes from a clock that was set back.
+MAX_CLOCK_STEP_S = 60.0
+# A time beyond this is rubbish: it is longer than any host is left alone.
+MAX_AHEAD_S = 7 * 24 * 3600.0
 
 
 class PaceFolderError(RuntimeError):
@@ -74,7 +78,7 @@ class Pace:
             due = 1 + LANES.index(lane)
             start = max(times[due], times[0], now)
             times[due] = start + 1 / per_s
-            self._write(host, times)
+            self._write(host, times, now)
         return max(start - TOLERANCE_S, times[0], now) - now
 
     def leave_alone(self, host: str, seconds: float) -> None:
@@ -83,7 +87,7 @@ class Pace:
         with self._locked():
             times = self._read(host, now)
             times[0] = max(times[0], now + seconds)
-            self._write(host, times)
+            self._write(host, times, now)
 
     def alone_s(self, host: str) -> float:
         """Seconds for which the host is still to be left alone."""
@@ -108,7 +112,9 @@ class Pace:
         found = os.pread(self._file, SLOT.size, self._offset(host))
         if len(found) < SLOT.size:
             return [0.0, 0.0, 0.0]
-        return [at if at - now < MAX_AHEAD_S else 0.0 for at in SLOT.unpack(found)]
+        *times, written_at = SLOT.unpack(found)
+        most = MAX_AHEAD_S if written_at - now < MAX_CLOCK_STEP_S else 0.0
+        return [at if at - now < most else 0.0 for at in times]
 
-    def _write(self, host: str, times: list[float]) -> None:
-        os.pwrite(self._file, SLOT.pack(*times), self._offset(host))
+    def _write(self, host: str, times: list[float], now: float) -> None:
+        os.pwrite(self._file, SLOT.pack(*times, now), self._offset(host))

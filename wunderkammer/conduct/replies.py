@@ -13,7 +13,9 @@ from email.utils import parsedate_to_datetime
 
 from wunderkammer.conduct.errors import FetchError
 
-MAX_RETRY_AFTER_S = 120.0
+MAX_RETRY_AFTER_S = 24 * 3600.0
+# A host that asks to be left alone for longer is given up for the run.
+MAX_PATIENCE_S = 120.0
 FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 30.0
 BODY = frozenset({200, 201, 203, 206})
@@ -83,6 +85,14 @@ def backoff_s(num_failures: int) -> float:
     """How long to wait after so many failures: doubling, with jitter between half and all."""
     longest = min(FIRST_BACKOFF_S * 2 ** min(num_failures - 1, 16), MAX_BACKOFF_S)
     return random.uniform(longest / 2, longest)
+
+
+def wait_s(asked_s: float | None, *, num_failures: int) -> float:
+    """How long to wait where a server may have asked for some seconds: these and the back-off.
+
+    So nobody comes early, not all come at once, and a server that always asks for none is spared.
+    """
+    return (asked_s or 0.0) + backoff_s(num_failures)
 
 
 def retry_after_s(value: str | None, *, at: datetime) -> float | None:

@@ -13,7 +13,7 @@ from wunderkammer.conduct.budget import NetworkStats
 from wunderkammer.conduct.errors import FetchError
 from wunderkammer.conduct.pace import Lane, Pace
 from wunderkammer.conduct.params import ConductParams
-from wunderkammer.conduct.replies import backoff_s
+from wunderkammer.conduct.replies import MAX_PATIENCE_S, wait_s
 
 MAX_RESTS = 3
 # How late it may be noticed that another process was asked to leave a host alone.
@@ -103,11 +103,9 @@ class Turns:
         self._call(host)
 
     def leave_alone(self, name: str, seconds: float | None) -> None:
-        """Nobody asks the host for so long; None: as long as it has failed often in a row."""
+        """Nobody asks the host for the seconds that it asks for, and longer if it fails often."""
         host = self._hosts[name]
-        self._pace.leave_alone(
-            name, backoff_s(host.num_failures + 1) if seconds is None else seconds
-        )
+        self._pace.leave_alone(name, wait_s(seconds, num_failures=host.num_failures + 1))
         host.looked_at = 0.0
 
     def end(self, problem: FetchError) -> None:
@@ -127,7 +125,7 @@ class Turns:
     def _admit(self) -> None:
         while self._turns and self._num_running < self._params.max_connections:
             host = self._turns.popleft()
-            problem = self._over or self._stats.spent() or _given_up(host)
+            problem = self._over or self._stats.spent() or self._given_up(host)
             if problem is not None:
                 _fail(host, problem)
             queue = self._next(host) if problem is None else None
@@ -142,6 +140,22 @@ class Turns:
             self._stats.requests_by_host[host.name] += 1
             queue.waiters.popleft().set_result(None)
 
+    def _given_up(self, host: _Host) -> FetchError | None:
+        """Why nobody asks the host any more in this run, None while somebody may."""
+        if host.num_rests > MAX_RESTS:
+            detail = f"still failed after {MAX_RESTS} rests; the next run asks it again"
+            return FetchError("host_given_up", f"{host.name} {detail}", may_pass=True)
+        now = self._loop.time()
+        if now - host.looked_at > LOOK_S:
+            host.looked_at, host.alone_until = now, now + self._pace.alone_s(host.name)
+        alone_s = host.alone_until - now
+        if alone_s <= MAX_PATIENCE_S:
+            return None
+        detail = f"asks to be left alone for {alone_s:.0f} s, a run waits {MAX_PATIENCE_S:.0f} s"
+        return FetchError(
+            "host_given_up", f"{host.name} {detail}; run it again then", may_pass=True
+        )
+
     def _next(self, host: _Host) -> _Queue | None:
         """The queue whose first waiter may go; if time alone is missing, an alarm is set."""
         if host.alarm is not None:
@@ -151,8 +165,6 @@ class Turns:
         if host.num_running >= most:
             return None
         now = self._loop.time()
-        if now - host.looked_at > LOOK_S:
-            host.looked_at, host.alone_until = now, now + self._pace.alone_s(host.name)
         resume_at = max(host.rests_until, host.alone_until)
         wake_at = []
         for queue in host.queues.values():
@@ -186,13 +198,6 @@ class Turns:
             host.num_rests += 1
             pause = self._params.rest_s * 2 ** (host.num_rests - 1)
             host.rests_until = self._loop.time() + pause
-
-
-def _given_up(host: _Host) -> FetchError | None:
-    if host.num_rests <= MAX_RESTS:
-        return None
-    detail = f"{host.name} still failed after {MAX_RESTS} rests; the next run asks it again"
-    return FetchError("host_given_up", detail, may_pass=True)
 
 
 def _fail(host: _Host, problem: FetchError) -> None:
