@@ -116,6 +116,35 @@ def test_force_runs_and_its_result_is_what_later_builds_find(store):
     assert again.record.data_version == digest("today")
 
 
+def test_what_failed_in_passing_is_tried_once_more_and_not_for_ever(store):
+    """A picture that timed out on a busy machine; one that does so again is given up."""
+    num_runs, rejections = 0, [{"timed_out": 2, "blurred": 1}, {"timed_out": 1}, {}]
+
+    def crop(inputs):
+        nonlocal num_runs
+        num_runs += 1
+        summary = Summary(rejections=rejections[num_runs - 1])
+        return Draft(str(num_runs), summary, pa.table({"id": [num_runs]}))
+
+    built(RAW_SCRAPE, subject(), store, Builder())
+    built(FILTERED_CROPS, subject(), store, crop)
+    cause = "2 failed in passing, to be tried once more"
+    assert state(subject(), store, "filtered_crops") == ("stale", cause)
+    assert built(FILTERED_CROPS, subject(), store, crop).record.data_version == "2"
+    assert state(subject(), store, "filtered_crops") == ("fresh", "")
+    assert built(FILTERED_CROPS, subject(), store, crop).was_fresh
+    assert num_runs == 2
+
+
+def test_a_scrape_is_not_repeated_for_downloads_that_failed(store):
+    def scrape(inputs):
+        return Draft("d", Summary(rejections={"timed_out": 2}), pa.table({"id": [1]}))
+
+    built(RAW_SCRAPE, subject(), store, scrape)
+    assert state(subject(), store) == ("fresh", "")
+    assert built(RAW_SCRAPE, subject(), store, None).was_fresh
+
+
 def test_new_content_upstream_makes_the_next_stage_run_and_equal_content_does_not(store):
     crop = Builder()
     built(RAW_SCRAPE, subject(), store, Builder("same"))

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from wunderkammer.externals import external_version, externals_of
+from wunderkammer.manifests import TRANSIENT
 from wunderkammer.review.journal import has_decisions
-from wunderkammer.stages import Stage, fingerprint, upstreams_of
+from wunderkammer.stages import RAW_SCRAPE, Stage, fingerprint, upstreams_of
 from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.lease import wait_for_removal
 from wunderkammer.storage.store import Store
@@ -65,7 +66,7 @@ def build_stage(
     current = versions.current(subject.name, stage.name)
     if not force and current is not None and current.fingerprint == inputs.fingerprint:
         built = versions.built(subject.name, stage.name, inputs.fingerprint)
-        if built is not None and built.version == current.version:
+        if built is not None and built.version == current.version and not num_to_try_again(built):
             versions.succeed(subject.name, stage.name, inputs.fingerprint)
             return Built(built, was_fresh=True)
     attempt = versions.begin(subject.name, stage.name, inputs.fingerprint)
@@ -74,14 +75,15 @@ def build_stage(
         # What it would find in the store may be about to go; of what begins now all stays.
         wait_for_removal(store)
         built = versions.built(subject.name, stage.name, inputs.fingerprint)
-        if built is not None and not force:
+        is_second_try = built is not None and num_to_try_again(built) > 0
+        if built is not None and not force and not is_second_try:
             versions.restore(built)
             versions.succeed(subject.name, stage.name, inputs.fingerprint)
             return Built(built, was_fresh=True)
         draft = builder(inputs)
-        record = versions.commit(
-            _record(stage, inputs, draft, perf_counter() - start), draft, attempt=attempt
-        )
+        record = _record(stage, inputs, draft, perf_counter() - start)
+        record = record.model_copy(update={"tries": 2 if is_second_try else 1})
+        record = versions.commit(record, draft, attempt=attempt)
     except BaseException as error:
         name = type(error).__name__
         reason = f"{name}: {error}" if str(error) else f"stopped by {name}"
@@ -89,6 +91,16 @@ def build_stage(
         raise
     versions.succeed(subject.name, stage.name, inputs.fingerprint)
     return Built(record, was_fresh=False)
+
+
+def num_to_try_again(record: Record) -> int:
+    """How many pictures a version has rejected for what may have passed since; 0 after two tries.
+
+    A source is asked again in any case, so what failed in a scrape does not count.
+    """
+    if record.stage == RAW_SCRAPE.name or record.tries > 1:
+        return 0
+    return sum(record.summary.rejections.get(reason, 0) for reason in TRANSIENT)
 
 
 def stage_inputs(stage: Stage, subject: Subject, *, store: Store) -> StageInputs:

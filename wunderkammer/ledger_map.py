@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wunderkammer.manifests import TRANSIENT
 from wunderkammer.progress import track
 from wunderkammer.storage.ledger import Ledger
 from wunderkammer.workers import Casualty, Workers, guarded_map, guarded_stream
@@ -17,9 +18,6 @@ Row = dict[str, Any]
 
 # A ledger part a batch would be many small objects; a kill loses at most this much work.
 PART_ROWS = 1024
-
-# Reasons of a rejection that may be gone the next time, on a machine less busy or a disk restored.
-TRANSIENT = ("crashed_worker", "timed_out", "out_of_memory", "unreadable", "damaged_member")
 
 
 def map_ledgered(

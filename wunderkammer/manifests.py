@@ -8,6 +8,9 @@ import pyarrow.compute as pc
 KEPT = "kept"
 REJECTED = "rejected"
 
+# Reasons of a rejection that may be gone the next time, on a machine less busy or a disk restored.
+TRANSIENT = ("crashed_worker", "timed_out", "out_of_memory", "unreadable", "damaged_member")
+
 RAW = pa.schema(
     [
         ("id", pa.string()),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from wunderkammer.build import num_to_try_again
 from wunderkammer.externals import external_version, externals_of
 from wunderkammer.review.journal import has_decisions
 from wunderkammer.stages import Stage, chain, upstreams_of
@@ -79,15 +80,7 @@ def _causes(
     record = records[stage.name]
     if record is None:
         return ["never built"]
-    spec = subject.spec
-    causes = []
-    if record.code_version != stage.code_version:
-        causes.append(f"code version {record.code_version} → {stage.code_version}")
-    for name in stage.sections:
-        causes += _changes(record.sections.get(name, {}), spec.section(name).canonical(), name)
-    for name in externals_of(stage, subject):
-        if record.upstreams.get(name) != external_version(store, subject, name):
-            causes.append(f"new {name.replace('_', ' ')}")
+    causes = _own_causes(stage, subject, store, record)
     for name in sorted({*upstreams, *record.upstreams} - {*stage.externals}):
         upstream = records.get(name)
         if name not in upstreams:
@@ -97,6 +90,22 @@ def _causes(
             causes.append(f"{name} failed" if state == "failed" else f"{name} is {state}")
         elif upstream is not None and upstream.data_version != record.upstreams.get(name):
             causes.append(f"{name} has new content")
+    return causes
+
+
+def _own_causes(stage: Stage, subject: Subject, store: Store, record: Record) -> list[str]:
+    """What has changed beside the stages that it reads."""
+    spec = subject.spec
+    causes = []
+    if record.code_version != stage.code_version:
+        causes.append(f"code version {record.code_version} → {stage.code_version}")
+    for name in stage.sections:
+        causes += _changes(record.sections.get(name, {}), spec.section(name).canonical(), name)
+    if num := num_to_try_again(record):
+        causes.append(f"{num} failed in passing, to be tried once more")
+    for name in externals_of(stage, subject):
+        if record.upstreams.get(name) != external_version(store, subject, name):
+            causes.append(f"new {name.replace('_', ' ')}")
     return causes
 
 

@@ -63,7 +63,8 @@ class Draft:
 class Record(Params):
     """A finished version: what it was built from, its content's hash, and where its files are.
 
-    `digests` has the SHA-256 of each file; versions of before it was kept have none.
+    `digests` has the SHA-256 of each file; versions of before it was kept have none. `tries` is how
+    often it was built from the same inputs because some pictures had failed in passing.
     """
 
     subject: str
@@ -78,6 +79,7 @@ class Record(Params):
     digests: dict[str, str] = Field(default_factory=dict)
     summary: Summary
     created_at: str
+    tries: int = 1
 
 
 class Attempt(Holder):
