@@ -1,8 +1,11 @@
 import time
 
 import pytest
-from museum import fetch, page, reason, status, to
+from museum import fetch, outcome, page, reason, status, to, use
 from stand_in import Reply
+
+from wunderkammer.conduct.errors import FetchError
+from wunderkammer.conduct.requests import Download
 
 OBEYING = {"robots": True}
 
@@ -48,6 +51,35 @@ def test_rules_that_can_not_be_read_forbid_everything_for_now(museum, scratch, c
     results = fetch(museum, scratch, *urls, job=OBEYING, num_tries=2)
     assert {(error.reason, error.may_pass) for error in results} == {("robots_unreachable", True)}
     assert museum.paths() == ["/robots.txt"] * 2
+
+
+def one_after_the_other(museum, scratch, *paths: str) -> list[str]:
+    """What became of each in one run: its content, or the reason why there is none."""
+
+    async def do(network):
+        jobs = [Download(url=museum.url + path, max_bytes=99, robots=True) for path in paths]
+        found = [await outcome(network, job) for job in jobs]
+        return [one.reason if isinstance(one, FetchError) else one.content for one in found]
+
+    return use(museum, scratch, do, num_tries=1)
+
+
+def test_rules_hold_for_a_day(museum, scratch, monkeypatch):
+    forbidden, allowed = (rules(f"User-agent: *\n{rule}: /") for rule in ("Disallow", "Allow"))
+    museum.tell("/robots.txt", forbidden, allowed)
+    assert one_after_the_other(museum, scratch, "/a", "/b") == ["robots"] * 2
+    museum.tell("/robots.txt", forbidden, allowed)
+    monkeypatch.setattr("wunderkammer.conduct.robots.MAX_AGE_S", 0.0)
+    assert one_after_the_other(museum, scratch, "/a", "/b") == ["robots", b"a picture"]
+
+
+def test_rules_that_could_not_be_read_are_soon_asked_for_again(museum, scratch, monkeypatch):
+    museum.tell("/robots.txt", status(500), status(404))
+    assert one_after_the_other(museum, scratch, "/a", "/b") == ["robots_unreachable"] * 2
+    monkeypatch.setattr("wunderkammer.conduct.robots.MAX_UNREACHABLE_S", 0.0)
+    museum.tell("/robots.txt", status(500), status(404))
+    found = one_after_the_other(museum, scratch, "/a", "/b")
+    assert found == ["robots_unreachable", b"a picture"]
 
 
 def test_rules_are_followed_to_where_they_have_moved(museum, scratch):
