@@ -34,21 +34,21 @@ TRAINED_DETECTOR = Stage(
 )
 DETECTIONS = Stage(
     "detections",
-    "1",
+    "2",
     sections=("detect",),
     upstreams=("raw_scrape", "trained_detector"),
     externals=("detect_files",),
 )
 FILTERED_CROPS = Stage(
     "filtered_crops",
-    "6",
+    "7",
     sections=("filter",),
     upstreams=("raw_scrape", "detections"),
     externals=("filter_files",),
 )
 REVIEWED_CROPS = Stage(
     "reviewed_crops",
-    "3",
+    "4",
     # A corrected crop is rendered as the filter says.
     sections=("review", "filter"),
     upstreams=("filtered_crops",),

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from image_samples import encoded
-from PIL import Image
+from PIL import Image, ImageOps
 
 from wunderkammer.crops import render as module
 from wunderkammer.crops.render import RenderSettings, Window, encode, measures, render
@@ -59,6 +59,21 @@ def psnr(a, b):
 def test_a_crop_is_as_an_exact_resize_of_the_window(size, box, quality):
     crop, exact = crop_and_exact(encoded(natural(*size), "JPEG", quality=quality), box)
     assert psnr(crop, exact) > 45
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_jpeg_is_cut_where_it_is_seen(orientation):
+    # Sides that no DCT scale divides: the padding of the last blocks must not come before the rest.
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(natural(801, 833), "JPEG", quality=85, exif=exif)
+    with Image.open(io.BytesIO(data)) as image:
+        whole = ImageOps.exif_transpose(image).convert("RGB")
+    box = (200, 100, 800, 700)
+    settings = RenderSettings(64, (255, 255, 255), "jpeg", 95)
+    exact = whole.resize((64, 64), Image.Resampling.LANCZOS, box=box)
+    crop = render(data, window=Window("", *whole.size, *box), settings=settings)
+    assert psnr(crop.astype(float), np.asarray(exact, float)) > 45
 
 
 def test_a_part_of_a_png_of_any_size_is_as_exact():

@@ -22,7 +22,7 @@ from wunderkammer.storage.store import Store
 from wunderkammer.workers import Casualty
 
 # Bump when the same source and settings would give other pixels or measures.
-RENDER_VERSION = 4
+RENDER_VERSION = 5
 
 # Pillow's own bomb limit. The scrape has judged the picture by the subject's limit already; this
 # one only has to be no stricter for what was let through.

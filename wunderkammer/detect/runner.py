@@ -28,7 +28,7 @@ from wunderkammer.storage.ledger import Ledger
 from wunderkammer.workers import Casualty, Workers, guarded_map, num_cpus
 
 # Bump when the same picture and settings would give other boxes.
-DETECT_VERSION = 1
+DETECT_VERSION = 2
 
 # A batch of frames on its way from a worker: some MB.
 FRAMES_A_BATCH = 8

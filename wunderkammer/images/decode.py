@@ -83,8 +83,10 @@ UPRIGHT = {
 SIDEWAYS = (5, 6, 7, 8)
 
 # By Pillow's mode. A phone's JPEG with a second picture behind the first is an MPO.
-SIMPLE_JPEG_FORMATS = ("JPEG", "MPO")
+JPEG_FORMATS = ("JPEG", "MPO")
 SIMPLE_JPEG_COLOURS = {"RGB": "RGB", "L": "GRAY"}
+# A JPEG can be decoded at 1/2, 1/4 and 1/8.
+MAX_DCT_SCALE = 8
 # With less, simplejpeg could take a DCT scale (of eighths) for the one that Pillow takes (halves).
 MIN_SIMPLE_JPEG_PX = 16
 
@@ -142,12 +144,16 @@ def decode_rgb(
     """The first frame, upright, in sRGB, over `background` where it is transparent: HWC uint8.
 
     With `min_side_px`, a JPEG may come out at 1/2, 1/4 or 1/8 of its size, as long as its shorter
-    side keeps at least that many pixels: the decoder then skips most of its work.
+    side keeps at least that many pixels: the decoder then skips most of its work. One at 1/s has
+    1/s of the sides, rounded up: its pixel at (x, y) is the whole one's from (s·x, s·y) on.
 
     Raises:
         DecodeError: the bytes are no picture, a damaged one, or one of more than `max_pixels`.
     """
-    with _opened(data, max_pixels=max_pixels, min_side_px=min_side_px) as (image, _):
+    with _opened(data, max_pixels=max_pixels, min_side_px=min_side_px, is_placed=True) as (
+        image,
+        _,
+    ):
         pixels = _simple_jpeg(image, data)
         if pixels is None:
             _load(image)
@@ -164,9 +170,11 @@ def decode_rgb(
 
 @contextmanager
 def _opened(
-    data: bytes, *, max_pixels: int, min_side_px: int | None
+    data: bytes, *, max_pixels: int, min_side_px: int | None, is_placed: bool = False
 ) -> Iterator[tuple[ImageFile.ImageFile, tuple[int, int] | None]]:
     """The first frame, and if it will be decoded smaller, its size in the file.
+
+    With `is_placed` only where its pixels will lie as `decode_rgb` has it.
 
     Every error of the decoder, here or in the body, is a DecodeError.
     """
@@ -181,7 +189,8 @@ def _opened(
                         f"the limit is {max_pixels}",
                     )
                 size = image.size
-                is_smaller = min_side_px is not None and image.draft(None, (min_side_px,) * 2)
+                may_shrink = min_side_px is not None and not (is_placed and _would_shift(image))
+                is_smaller = may_shrink and image.draft(None, (min_side_px,) * 2)
                 yield image, size if is_smaller else None
         except DecodeError:
             raise
@@ -203,6 +212,13 @@ def _own_pillow_settings(max_pixels: int) -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
+def _would_shift(image: ImageFile.ImageFile) -> bool:
+    """Whether a smaller one's padding, right and below as stored, might lie left or above."""
+    if image.format not in JPEG_FORMATS or not any(side % MAX_DCT_SCALE for side in image.size):
+        return False
+    return _orientation(image) in UPRIGHT
+
+
 def _load(image: ImageFile.ImageFile) -> None:
     # Counting frames reads the container's index; one that can't be read is damaged.
     getattr(image, "n_frames", 1)
@@ -220,7 +236,7 @@ def _simple_jpeg(image: ImageFile.ImageFile, data: bytes) -> npt.NDArray[np.uint
     """What Pillow would load of a sound JPEG of colours or greys; None for anything else."""
     colours = SIMPLE_JPEG_COLOURS.get(image.mode)
     too_small = min(image.size) < MIN_SIMPLE_JPEG_PX
-    if image.format not in SIMPLE_JPEG_FORMATS or colours is None or too_small:
+    if image.format not in JPEG_FORMATS or colours is None or too_small:
         return None
     try:
         pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
