@@ -25,7 +25,9 @@ def detections(*pictures):
     names = [[row[5] for row in rows] for rows in pictures]
     weights = [f"weights of picture {number}" for number in range(len(pictures))]
     names = pa.array(names, pa.list_(pa.string()))
-    return pa.table({**columns, "class_name": names, "weights_sha256": weights})
+    why = {"reason": pa.nulls(len(pictures), pa.string())}
+    why["detail"] = why["reason"]
+    return pa.table({**columns, "class_name": names, "weights_sha256": weights, **why})
 
 
 def found(*pictures, size=(1600, 1200), classes=("dog",), **settings):
@@ -136,6 +138,18 @@ def test_a_larger_box_that_does_not_count_takes_no_box_away():
     (row,) = found(unsure_and_sure, max_nested=0.7, min_confidence=0.5)
     assert row["reason"] is None
     assert row["measure/confidence"] == pytest.approx(0.95)
+
+
+def test_a_picture_that_could_not_be_looked_at_keeps_its_reason():
+    seen = detections([dog(0, 0, 400, 400)], []).to_pylist()
+    failed = {**dict.fromkeys(seen[0]), "reason": "crashed_worker", "detail": "while decoding it"}
+    table = pa.Table.from_pylist([*seen, failed], schema=detections([dog(0, 0, 1, 1)]).schema)
+    sides = np.full(3, 1000)
+    params = DetectedParams(kind="detected")
+    rows = detected_candidates(table, sides, sides, params=params, classes=None).to_pylist()
+    assert [row["reason"] for row in rows] == [None, "no_object", "crashed_worker"]
+    assert "filter.min_confidence" in rows[1]["detail"]
+    assert rows[2]["detail"] == "while decoding it"
 
 
 def test_a_picture_below_the_window_is_too_small():

@@ -89,7 +89,10 @@ def detected_candidates(
     params: DetectedParams,
     classes: frozenset[str] | None,
 ) -> pa.Table:
-    """Candidates of the pictures whose detections and sizes are given, row by row."""
+    """Candidates of the pictures whose detections and sizes are given, row by row.
+
+    A picture that could not be looked at has the reason of its detections.
+    """
     found = objects_of(detections, classes=classes)
     found = found.take(found.confidence >= params.min_confidence)
     # Of those that count: an unsure box about a sure one must not take it away.
@@ -111,12 +114,17 @@ def detected_candidates(
         proposed_by=detections["weights_sha256"].take(pa.array(found.picture)),
     )
     missing = np.flatnonzero(num_objects == 0)
+    reasons, details = _why_none(detections.take(pa.array(missing)))
+    return with_missing(chosen, missing, reasons=reasons, details=details)
+
+
+def _why_none(detections: pa.Table) -> tuple[pa.Array, pa.Array]:
+    """The reasons and the details of pictures without an object that counts."""
+    failed, why = detections["reason"], detections["detail"]
     words = "no object that counts; filter.min_confidence, filter.max_nested, detect.classes"
-    return with_missing(
-        chosen,
-        missing,
-        reasons=pa.array([NO_OBJECT] * len(missing), pa.string()),
-        details=pa.array([words] * len(missing), pa.string()),
+    return (
+        pc.fill_null(failed, NO_OBJECT).combine_chunks(),
+        pc.if_else(pc.is_null(failed), words, pc.fill_null(why, "")).combine_chunks(),
     )
 
 

@@ -189,8 +189,11 @@ def _opened(
                         f"the limit is {max_pixels}",
                     )
                 size = image.size
-                may_shrink = min_side_px is not None and not (is_placed and _would_shift(image))
-                is_smaller = may_shrink and image.draft(None, (min_side_px,) * 2)
+                is_smaller = (
+                    min_side_px is not None
+                    and not (is_placed and _would_shift(image))
+                    and image.draft(None, (min_side_px, min_side_px))
+                )
                 yield image, size if is_smaller else None
         except DecodeError:
             raise
