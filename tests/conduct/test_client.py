@@ -128,6 +128,12 @@ def test_slow_but_steady_is_fast_enough():
     assert answers == [(200, bytes(16000))]
 
 
+def test_a_server_that_trickles_is_broken_off_by_default():
+    chunks = [b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n", *[bytes(150)] * 60]
+    with wire(*chunks, pause_s=0.05) as server:
+        assert reason(server.url, ports=(server.port,), timeout_s=0.3) == "timed_out"
+
+
 def test_a_server_may_think_as_long_as_it_may_be_silent():
     chunks = [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n", *[bytes(500)] * 40]
     with wire(*chunks, pause_s=0.01, first_pause_s=0.25) as server:

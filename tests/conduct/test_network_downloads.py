@@ -10,6 +10,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from museum import SCAN, Museum, broken_off, fetch, page, reason, scan, sha256, 
 from stand_in import FAULTS, Reply, running
 
 from wunderkammer.conduct.errors import FetchError
-from wunderkammer.conduct.files import MEMORY_BYTES
+from wunderkammer.conduct.files import MEMORY_BYTES, SPARE_BYTES
 from wunderkammer.conduct.parts import Parts
 from wunderkammer.conduct.requests import Download
 
@@ -107,6 +108,7 @@ DOWNLOAD = """
 import asyncio, sys
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from museum import CONTACT, conduct
 from wunderkammer.conduct.loop import run_loop
 from wunderkammer.conduct.network import Network
@@ -478,6 +480,21 @@ def test_an_odd_header_costs_its_file_one_try_and_no_other_file_anything(museum,
         museum, scratch, url, museum.url + "/b", num_tries=len(museum.replies["/a"]) - 1
     )
     assert other.content == b"a picture"
+    (found,) = fetch(museum, scratch, url)
+    assert content_of(found) == SCAN
+
+
+def test_a_file_for_which_there_is_no_room_is_left_to_the_next_run(museum, scratch, monkeypatch):
+    url, small = museum.tell("/a", scan()), museum.url + "/b"
+    with monkeypatch.context() as patch:
+        disk = SimpleNamespace(free=SPARE_BYTES + len(SCAN) - 1)
+        patch.setattr("wunderkammer.conduct.parts.disk_usage", lambda _: disk)
+        settings = {"max_failures_in_a_row": 1, "max_connections": 1}
+        error, other, again = fetch(museum, scratch, url, small, url, **settings)
+    assert (error.reason, again.reason, error.may_pass) == ("disk_full", "disk_full", True)
+    assert re.search(f"{len(SCAN)} bytes, free .*make room", error.detail)
+    assert other.content == b"a picture"
+    assert museum.count("/a") == 2
     (found,) = fetch(museum, scratch, url)
     assert content_of(found) == SCAN
 

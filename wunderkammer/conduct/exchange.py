@@ -18,6 +18,8 @@ from wunderkammer.conduct.urls import shown
 THROTTLED = ("throttled", "http_429")
 # Failures of a host although asking it again at once would not help.
 BROKEN = ("tls_failed", "bad_response")
+# What this machine is to blame for, or the URL.
+OURS = ("closed", "disk_full", "private_address")
 
 
 class Exchange:
@@ -72,7 +74,7 @@ class Exchange:
 
     def _judge(self, error: FetchError, host: str) -> bool | None:
         """Whether the host has failed, None if unknown; one that throttles is left alone."""
-        if isinstance(error, BudgetSpentError) or error.reason in ("closed", "private_address"):
+        if isinstance(error, BudgetSpentError) or error.reason in OURS:
             return None
         if error.may_pass and (error.retry_after_s is not None or error.reason in THROTTLED):
             self._turns.leave_alone(host, error.retry_after_s)

@@ -22,6 +22,8 @@ from wunderkammer.conduct.requests import Download, Downloaded
 # What is no longer than this is held in memory: most pictures.
 MEMORY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 20
+# What a download leaves free on the disk, for all else that is written meanwhile.
+SPARE_BYTES = 200_000_000
 
 
 class Digests:
@@ -87,7 +89,8 @@ class FileBody(Body):
         """Judge the head.
 
         Raises:
-            FetchError: "opted_out", "not_an_image", "too_large", or it is not what was asked for.
+            FetchError: "opted_out", "not_an_image", "too_large", "disk_full" (may pass), or it is
+                not what was asked for.
         """
         if OPT_OUT.search(head.headers.get("x-robots-tag", "")):
             raise FetchError("opted_out", "X-Robots-Tag: noai")
@@ -101,6 +104,8 @@ class FileBody(Body):
             self._parts.drop(self._part)
             self.digests = Digests(self._job)
         super().begin(head)
+        if (head.content_length or 0) > MEMORY_BYTES:
+            self._ask_for_room(head)
 
     def keep(self, chunk: bytes) -> None:
         """Store the next piece, in memory as long as it fits there."""
@@ -194,6 +199,12 @@ class FileBody(Body):
             raise FetchError("too_large", f"{size} bytes, allowed: {self.max_bytes}")
         self._file = self._reopened()
         self.num_bytes, self._size = part.num_bytes, size
+
+    def _ask_for_room(self, head: Head) -> None:
+        announced, free = head.content_length or 0, self._parts.num_bytes_free()
+        if announced > free - SPARE_BYTES:
+            detail = f"{announced} bytes, free for scratch: {free}, of which {SPARE_BYTES} are kept"
+            raise FetchError("disk_full", f"{detail}; make room and run it again", may_pass=True)
 
     def _unfit(self, detail: str) -> FetchError:
         """What the server sends does not go with the part, which is dropped."""

@@ -36,7 +36,7 @@ MAX_REDIRECTS = 5
 WHOLE = BODY - {206}
 GONE = (404, 410)
 # What may pass by the next run, but not in this one.
-OVER = ("host_given_up", "robots_unreachable", "closed")
+OVER = ("host_given_up", "robots_unreachable", "closed", "disk_full")
 NOT_MODIFIED, BEYOND_THE_END = 304, 416
 ASK_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip", "Expect": ""}
 FILE_HEADERS = {"Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity"}

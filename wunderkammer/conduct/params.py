@@ -18,10 +18,12 @@ class ConductParams(Params):
     `contact` (an e-mail address or a page) goes into the User-Agent, so that a site's owner can
     reach the person who asks; without it the environment variable WUNDERKAMMER_CONTACT is read.
     A connection that is silent for `timeout_s`, or slower than `min_kb_per_s` over that time, has
-    failed, and so has a download that takes more than `max_download_s`. `files_per_s` is the most
-    that one host is asked for files by all processes of this machine together (an API has its own
-    published rate). A host that fails `max_failures_in_a_row` times is left alone for `rest_s`,
-    then twice as long; after the third rest it is given up for the run. `max_requests`, `max_gb`
+    failed, and so has a download that takes more than `max_download_s`; the next try goes on where
+    it broke off. `files_per_s` is the most that one host is asked for files by all processes of a
+    user together, as far as they share TMPDIR (an API has its own published rate). A host that
+    fails `max_failures_in_a_row` times is left alone for `rest_s`, then twice as long; after the
+    third rest it is given up for the run, and so is one that asks to be left alone for more than
+    two minutes. `max_requests`, `max_gb`
     and `max_minutes` end a run early: what is missing then comes with the next one. What failed
     for good is asked again after `retry_days`, then after three times that, seven times, and so on.
     `allow_loopback_ports` names the ports of this machine that may be asked (a mirror, a test);
@@ -30,8 +32,8 @@ class ConductParams(Params):
 
     contact: Contact | None = None
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
-    min_kb_per_s: Annotated[float, Field(ge=0)] = 1.0
-    max_download_s: Annotated[float, Field(gt=0)] = 3600.0
+    min_kb_per_s: Annotated[float, Field(ge=0)] = 10.0
+    max_download_s: Annotated[float, Field(gt=0)] = 1800.0
     num_tries: Annotated[int, Field(ge=1, le=10)] = 4
     max_connections: Annotated[int, Field(ge=1, le=256)] = 16
     max_connections_per_host: Annotated[int, Field(ge=1, le=64)] = 4

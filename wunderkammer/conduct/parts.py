@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
+from shutil import disk_usage
 from time import time
 
 from wunderkammer.conduct.replies import may_be_sent_back
@@ -76,6 +77,11 @@ class Parts:
         self._wholes: dict[str, Path] = {}
         for file in [*folder.iterdir()] if folder.is_dir() else ():
             self._welcome(file)
+
+    def num_bytes_free(self) -> int:
+        """What is free on the disk of the folder."""
+        there = next(path for path in (self._folder, *self._folder.parents) if path.is_dir())
+        return disk_usage(there).free
 
     def find(self, url: str) -> Part | None:
         """What an earlier transfer of this URL has left."""

@@ -16,7 +16,7 @@ class Request:
     Attributes:
         url: with its query; it and `headers` may hold secrets, which are never shown.
         body: a form, which is posted.
-        per_s: the published rate of this host's API, kept by all processes of this machine.
+        per_s: the published rate of this host's API, kept by all processes of this user.
         at_once: how many of these requests may be open at a time.
     """
 
