@@ -70,10 +70,11 @@ def _changed(subject: Subject, changes: list[str]) -> FilterParams:
     """The filter section with some settings changed.
 
     Raises:
-        ValueError: a change is not `name=value`, the section can't be so, or no rule has that
-            limit: the candidates themselves would be others.
+        ValueError: a change is not `name=value`, the section can't be so, or it is no limit of a
+            rule alone: the candidates themselves would be others.
     """
     from wunderkammer.crops.rules import all_cuts
+    from wunderkammer.crops.tune import MORE_THAN_LIMITS
 
     before = subject.spec.filter
     section: dict[str, Any] = before.model_dump(mode="json")
@@ -96,10 +97,11 @@ def _changed(subject: Subject, changes: list[str]) -> FilterParams:
     for name in (change.partition("=")[0] for change in changes):
         value = getattr(tried, name)
         alone = before.model_copy(update={name: value})
-        if value != getattr(before, name, None) and all_cuts(alone) == all_cuts(before):
+        is_limit = name not in MORE_THAN_LIMITS and all_cuts(alone) != all_cuts(before)
+        if value != getattr(before, name, None) and not is_limit:
             raise ValueError(
-                f"--set {name}={value} is not allowed: {name} is no limit of a rule, it makes "
-                f"other candidates; change the recipe and run: wunderkammer refresh {subject.name} "
-                f"(what was found in the pictures is remembered)"
+                f"--set {name}={value} is not allowed: {name} is no limit of a rule alone, it "
+                f"makes other candidates; change the recipe and run: wunderkammer refresh "
+                f"{subject.name} (what was found in the pictures is remembered)"
             )
     return tried

@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 from image_samples import blotches, encoded
 from PIL import Image
 from typer.testing import CliRunner
@@ -22,7 +23,8 @@ def manifest(covers, shifts):
     table = pa.table({"measure/cover": covers, "measure/shift": shifts})
     verdicts = judge(table, CUTS)
     kept = ["kept" if r is None else "rejected" for r in verdicts.reason.to_pylist()]
-    return table.append_column("reason", verdicts.reason).append_column("decision", pa.array(kept))
+    told = {"reason": verdicts.reason, "limit": verdicts.limit, "decision": pa.array(kept)}
+    return pa.table({**{name: table[name] for name in table.column_names}, **told})
 
 
 def test_each_cut_is_told_with_what_it_removes_and_what_it_removes_alone():
@@ -37,6 +39,17 @@ def test_another_limit_is_a_question_to_the_manifest():
     assert num_passing(rows, CUTS) == 1
     looser = [Cut(measure="cover", reason="small", words="", at_least=0.35), CUTS[1]]
     assert num_passing(rows, looser) == 2
+
+
+def test_a_rule_that_is_dropped_lets_through_what_it_alone_had_rejected():
+    rows = manifest([0.9, 0.4, 0.4], [0.0, 0.0, 0.3])
+    assert num_passing(rows, CUTS[1:]) == 2
+    assert num_passing(rows, []) == 3
+
+
+def test_what_no_rule_has_rejected_passes_no_rules():
+    broken = {"reason": ["truncated"], "limit": pa.nulls(1, pa.float64()), "decision": ["rejected"]}
+    assert num_passing(pa.table(broken), []) == 0
 
 
 @pytest.mark.parametrize("values", [[0.5], [0.5, 0.5], [0.1, 0.9, None], [None]])
@@ -82,3 +95,13 @@ def test_the_command_tells_what_another_value_would_do(workplace):
     other = CliRunner().invoke(app, ["tune", "corgi", "--set", "codec=png"])
     assert other.exit_code == 2
     assert "codec is no limit of a rule" in other.output
+
+
+@pytest.mark.parametrize("change", ["objects=best", "min_window_px=64", "size_px=48"])
+def test_what_would_cut_other_windows_is_no_question_to_the_manifest(workplace, change):
+    file = workplace.write("corgi", detect={"kind": "yolo", "weights": "any.pt"})
+    recipe = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**recipe, "filter": {"kind": "detected", "size_px": 16}}))
+    told = CliRunner().invoke(app, ["tune", "corgi", "--set", change])
+    assert told.exit_code == 2
+    assert "it makes other candidates" in told.output

@@ -18,6 +18,9 @@ from wunderkammer.images.contact_sheet import Tile, contact_sheet
 from wunderkammer.manifests import KEPT
 from wunderkammer.storage.blobs import Blobs
 
+# Settings that rules go by, but that also make other candidates or other crops.
+MORE_THAN_LIMITS = frozenset({"objects", "min_window_px", "size_px"})
+
 NUM_BINS = 60
 PANEL_INCHES = (3.4, 2.4)
 MAX_COLUMNS = 3
@@ -112,8 +115,8 @@ def num_passing(manifest: pa.Table, cuts: Sequence[Cut]) -> int:
 
     What other cuts had kept from being rendered has no measures of its crop, and passes those.
     """
-    own = pa.array([cut.reason for cut in cuts], pa.string())
-    by_rule = pc.is_in(manifest["reason"], value_set=own)
+    # Only a rule has a limit: what it has rejected may pass even where it is no more.
+    by_rule = pc.is_valid(manifest["limit"])
     may_pass = pc.or_(pc.equal(manifest["decision"], KEPT), by_rule)
     passes = pc.is_null(judge(manifest, cuts).reason)
     return pc.sum(pc.and_(may_pass, passes)).as_py() or 0
