@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -109,3 +110,16 @@ def real_data():
         return folder / name
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def surprises():
+    """What a harvest had not foreseen: our fault, unless the test is about it and clears it."""
+    told = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = told.append
+    logger = logging.getLogger("wunderkammer.harvest.surprise")
+    logger.addHandler(handler)
+    yield told
+    logger.removeHandler(handler)
+    assert [record.getMessage() for record in told] == []

@@ -68,7 +68,7 @@ class Downloads:
 
     def __init__(self) -> None:
         self.asked: list[Download] = []
-        self.errors: dict[str, FetchError] = {}
+        self.errors: dict[str, Exception] = {}
         self.num_open = self.most_open = 0
         self.is_open = asyncio.Event()
         self.is_open.set()
@@ -446,3 +446,65 @@ def test_a_problem_of_a_page_is_told_and_makes_a_gap(run):
     fetching = run(Pages(gap, [record(2)]))
     assert fetching.problems == ["page 2 could not be had"]
     assert (fetching.total, fetching.course.full_at, fetching.course.position) == (9, None, {})
+
+
+def test_what_nobody_has_foreseen_of_a_picture_is_its_reason_and_not_the_end(run, surprises):
+    run.network.errors[record(1).url] = OverflowError("date value out of range of a-secret-key")
+    found = finished(run(Pages([record(1), record(2)])))
+    assert [found[id_][0].reason for id_ in ("1", "2")] == ["unforeseen", None]
+    (told,) = surprises
+    assert "in download" in told.getMessage()
+    assert told.getMessage().endswith("OverflowError")
+    assert "a-secret-key" not in told.getMessage() + found["1"][0].detail
+    surprises.clear()
+
+
+def test_a_disk_that_is_full_ends_the_run(run):
+    run.network.errors[record(1).url] = OSError(28, "No space left on device")
+    with pytest.raises(OSError, match="No space left"):
+        run(Pages([record(1), record(2)]))
+
+
+def test_what_nobody_has_foreseen_of_a_listing_is_its_problem_and_not_the_end(run, surprises):
+    pages = Pages([record(1)], IndexError("?"), [record(3)])
+    fetching = run(pages)
+    assert sorted(finished(fetching)) == ["1"]
+    (problem,) = fetching.problems
+    assert problem.startswith("the listing broke off (unforeseen: IndexError")
+    assert fetching.course.is_unfinished
+    # Perhaps it is the position: all else is tried before it is given up for the night.
+    fetching = run(pages)
+    assert pages.starts == [{}, {"at": 1}, {}]
+    assert len(surprises) == 3
+    surprises.clear()
+
+
+def test_a_source_that_no_position_suits_is_a_problem(run, surprises):
+    fetching = run(Pages(IndexError("?")))
+    assert fetching.problems == [
+        "the listing knows no position, not even its first "
+        "(IndexError; the log tells where, please report it)"
+    ]
+    assert len(surprises) == 3
+    surprises.clear()
+
+
+@pytest.mark.parametrize("changes", [{"num_bytes": 10**30}, {"title": "\ud800"}, {"tags": (1,)}])
+def test_a_page_that_can_not_be_kept_is_a_gap_and_the_others_are_kept(run, surprises, changes):
+    fetching = run(Pages([record(1)], [record(2, **changes)], [record(3)]))
+    assert sorted(finished(fetching)) == ["1", "3"]
+    (problem,) = fetching.problems
+    assert problem.startswith("a page can't be kept (")
+    assert (fetching.course.position, fetching.course.full_at) == ({}, None)
+    assert len(surprises) == 1
+    surprises.clear()
+    assert sorted(finished(run(Pages([record(1)], [record(2)], [record(3)])))) == ["1", "2", "3"]
+
+
+def test_how_many_pictures_are_to_come_is_told_as_soon_as_the_source_tells(run):
+    places = Places(None)
+    first = Page(records=(record(1),), position={}, total=2)
+    run(Pages(first, [record(2)]), places=places)
+    assert places.num_expected == 2
+    run(Pages([], [], first), places=places)
+    assert places.num_expected == 4

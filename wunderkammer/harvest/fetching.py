@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from queue import SimpleQueue
 
@@ -12,8 +14,10 @@ from wunderkammer.harvest.course import Course, after_page
 from wunderkammer.harvest.keeping import Finished, Keeper
 from wunderkammer.harvest.outcomes import Outcome, Outcomes
 from wunderkammer.harvest.records import Records
+from wunderkammer.harvest.surprise import SurpriseError
+from wunderkammer.sources.item import SourceError
 from wunderkammer.sources.limits import MB, RemoteParams
-from wunderkammer.sources.listing import Listing, Record, StalePositionError
+from wunderkammer.sources.listing import Listing, Page, Record, StalePositionError
 from wunderkammer.sources.places import Places
 
 MAX_IN_FLIGHT = 1000
@@ -111,28 +115,57 @@ class Fetching:
     async def _pages(self, downloads: asyncio.TaskGroup) -> None:
         num_pages = 0
         self.course = self.course.model_copy(update={"is_unfinished": True})
-        pages = self._listing.pages(self.course.position, known=self._records.is_listed)
         try:
-            async for page in pages:
-                num_pages += 1
-                if page.problem is not None:
-                    self.problems.append(page.problem)
-                self.total = page.total if page.total is not None else self.total
-                self.course = after_page(self.course, page)
-                fresh = self._records.add(page.records, self.course)
-                await self._offer(page.records if self._listing.lists_all else fresh, downloads)
-                if page.is_last or self._is_over or self._places.are_full:
-                    break
+            async with aclosing(self._given()) as pages:
+                async for page in pages:
+                    num_pages += 1
+                    fresh = self._take_in(page)
+                    await self._offer(page.records if self._listing.lists_all else fresh, downloads)
+                    if page.is_last or self._is_over or self._places.are_full:
+                        break
         except BudgetSpentError as error:
             self._end(error)
         except FetchError as error:
+            if num_pages == 0 and isinstance(error, SurpriseError):
+                raise StalePositionError(error.detail) from error
             self.problems.append(f"the listing broke off ({error.reason}: {error.detail})")
             if num_pages == 0:
                 # Perhaps it is the position that the source can't answer.
                 self.course = self.course.model_copy(update={"position": self.course.origin})
+
+    async def _given(self) -> AsyncGenerator[Page, None]:
+        """The pages of the listing.
+
+        Raises:
+            SurpriseError: it has not foreseen what the site gave.
+            SourceError, StalePositionError, FetchError, OSError: as the listing does.
+        """
+        pages = self._listing.pages(self.course.position, known=self._records.is_listed)
+        try:
+            async for page in pages:
+                yield page
+        except (SourceError, StalePositionError, FetchError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as for a picture
+            raise SurpriseError(error, of="a listing") from None
         finally:
             if isinstance(pages, AsyncGenerator):
                 await pages.aclose()
+
+    def _take_in(self, page: Page) -> list[Record]:
+        """Keep a page, or tell that it can't be kept; returns what is new of it."""
+        if page.total is not None:
+            self.total = page.total
+            self._places.expect(page.total + (self._records.num_known if self.course.origin else 0))
+        try:
+            fresh = self._records.add(page.records, after_page(self.course, page))
+        except (ValueError, TypeError, OverflowError) as error:
+            told = SurpriseError(error, of="a page of a listing")
+            page, fresh = replace(page, problem=f"a page can't be kept ({told.detail})"), []
+        if page.problem is not None:
+            self.problems.append(page.problem)
+        self.course = after_page(self.course, page)
+        return fresh
 
     async def _offer_known(self, downloads: asyncio.TaskGroup) -> None:
         """What earlier runs have listed, less what this one has listed again and offered."""
@@ -211,6 +244,11 @@ class Fetching:
             result = error
         except FetchError as error:
             result = error
+        except OSError:
+            # This machine's disk has failed, not the site.
+            raise
+        except Exception as error:  # noqa: BLE001 - what one site sends must not end the others
+            result = SurpriseError(error, of=f"the picture {record.id}")
         num_bytes = result.num_bytes if isinstance(result, Downloaded) else 0
         self._num_bytes_arrived += num_bytes
         finished = await self._keeper.keep(record, result)

@@ -55,7 +55,8 @@ class Records:
         self._progress = ProgressFile(store, f"{prefix}/progress.json")
         self._epoch = 0
         self._base: str | None = None
-        self._pending: list[dict[str, Any]] = []
+        self._pending: list[pa.Table] = []
+        self._num_pending = 0
         self._saved_at = monotonic()
         self._number = self._num_before = 0
         # The newest record of each id of earlier runs, and which of them this epoch has.
@@ -112,18 +113,22 @@ class Records:
         return id_ in self._found or (row >= 0 and bool(self._is_own[row]))
 
     def add(self, records: Sequence[Record], course: Course) -> list[Record]:
-        """Keep a page and the course after it; returns the records that are new or have changed."""
+        """Keep a page and the course after it; returns the records that are new or have changed.
+
+        Raises:
+            ValueError, TypeError, OverflowError: a value that no column can hold.
+        """
         fresh = []
         for start in range(0, len(records), CHUNK_ROWS):
             fresh += self._add(records[start : start + CHUNK_ROWS])
-            if len(self._pending) >= PART_ROWS:
+            if self._num_pending >= PART_ROWS:
                 self._write_pending()
-        if len(self._pending) >= SAVE_ROWS or monotonic() - self._saved_at >= SAVE_S:
+        if self._num_pending >= SAVE_ROWS or monotonic() - self._saved_at >= SAVE_S:
             self.save(course)
         return fresh
 
     def _add(self, records: Sequence[Record]) -> list[Record]:
-        fresh = []
+        fresh, pending = [], []
         places = self._before.find([record.id for record in records])
         digests = self._before.take(places)["digest"].to_pylist()
         for record, place, before in zip(records, places.tolist(), digests, strict=True):
@@ -135,9 +140,12 @@ class Records:
                 self._found[record.id] = row["digest"]
                 fresh.append(record)
             if has_changed or (is_known and not self._is_own[place]):
-                self._pending.append(row)
+                pending.append(row)
             if is_known:
                 self._is_own[place] = True
+        if pending:
+            self._pending.append(pa.Table.from_pylist(pending, schema=RECORDS))
+            self._num_pending += len(pending)
         return fresh
 
     def save(self, course: Course) -> None:
@@ -148,9 +156,8 @@ class Records:
 
     def _write_pending(self) -> None:
         if self._pending:
-            rows = pa.Table.from_pylist(self._pending, schema=RECORDS)
-            self._ledger(self._epoch).append(rows)
-            self._pending = []
+            self._ledger(self._epoch).append(pa.concat_tables(self._pending))
+            self._pending, self._num_pending = [], 0
 
     def finish(self, course: Course) -> None:
         """Save, and merge what has become many small parts."""
