@@ -103,6 +103,21 @@ def test_a_changed_label_makes_the_detector_stale_and_a_further_picture_does_not
     assert cause(cat, store, TRAINED_DETECTOR) == "new detector files"
 
 
+def test_class_names_in_the_folder_above_the_labels_are_watched_as_they_are_read(tmp_path, store):
+    (tmp_path / "set/labels").mkdir(parents=True)
+    (tmp_path / "set/labels/a.txt").write_text("0 .5 .5 .2 .2")
+    cat = recipe(tmp_path, detector__kind="yolo", detector__labels={"path": "set/labels"})
+    build(cat, store, TRAINED_DETECTOR)
+    (tmp_path / "set/data.yaml").write_text("names: [cat]")
+    assert cause(cat, store, TRAINED_DETECTOR) == "new detector files"
+    build(cat, store, TRAINED_DETECTOR)
+    (tmp_path / "set/data.yaml").write_text("names: [dog]")
+    assert cause(cat, store, TRAINED_DETECTOR) == "new detector files"
+    # One beside the labels is read instead.
+    (tmp_path / "set/labels/data.yaml").write_text("names: [cat]")
+    assert [len(one.files) for one in detector_files(cat)] == [2]
+
+
 def test_the_automation_trains_on_edited_labels_only_where_it_may_train_by_itself(tmp_path, store):
     file = tmp_path / "labels.json"
     file.write_text("{}")

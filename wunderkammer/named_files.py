@@ -16,6 +16,8 @@ from typing import Literal
 
 from wunderkammer.detect.params import YoloParams
 from wunderkammer.detect.training.params import WeightsStart, YoloTrainingParams
+from wunderkammer.labels.formats.yolo import names_file
+from wunderkammer.labels.params import LabelsParams
 from wunderkammer.params import digest
 from wunderkammer.storage.store import DEFAULT_DATA, Store
 from wunderkammer.subject import Subject
@@ -75,13 +77,23 @@ def detector_files(subject: Subject) -> list[NamedFile]:
         return []
     found = []
     if params.labels is not None:
-        found.append(NamedFile("labels", (subject.resolve(params.labels.path),)))
+        found += _labels(params.labels, subject)
     if isinstance(params.start, WeightsStart) and params.start.sha256 is None:
         found.append(_weights(params.start.path, subject))
     # Else it is the name of one that ultralytics ships.
     if params.architecture and (file := subject.resolve(params.architecture)).is_file():
         found.append(NamedFile("file", (file,)))
     return found
+
+
+def _labels(params: LabelsParams, subject: Subject) -> list[NamedFile]:
+    path = subject.resolve(params.path)
+    watched = [NamedFile("labels", (path,))]
+    if path.is_dir() and params.format in ("auto", "yolo"):
+        names = names_file(path)
+        if names is not None and names.parent != path:
+            watched.append(NamedFile("labels", (names,)))
+    return watched
 
 
 def detect_files(subject: Subject) -> list[NamedFile]:

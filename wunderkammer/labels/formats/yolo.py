@@ -19,7 +19,7 @@ NOT_LABELS = frozenset({*NAME_LISTS, "train.txt", "val.txt", "test.txt", "readme
 def matches(path: Path) -> bool:
     """Whether `path` is a folder with such files."""
     return path.is_dir() and (
-        _names_file(path) is not None or any(map(_looks_like_labels, path.rglob("*.txt")))
+        names_file(path) is not None or any(map(_looks_like_labels, path.rglob("*.txt")))
     )
 
 
@@ -48,6 +48,14 @@ def read(path: Path) -> Found:
             if line.strip():
                 _read_line(found, line.split(), names, image=name, where=f"{file.name}:{count}")
     return found
+
+
+def names_file(path: Path) -> Path | None:
+    """The list of class names in the folder or the one above it, None without one."""
+    places = [
+        folder / name for folder in (path, path.parent) for name in (*DATA_FILES, *NAME_LISTS)
+    ]
+    return next((place for place in places if place.is_file()), None)
 
 
 def _read_line(
@@ -87,7 +95,7 @@ def _looks_like_labels(file: Path) -> bool:
 
 
 def _names(path: Path) -> dict[int, str]:
-    file = _names_file(path)
+    file = names_file(path)
     if file is None:
         return {}
     if file.name not in DATA_FILES:
@@ -103,11 +111,3 @@ def _names(path: Path) -> dict[int, str]:
     if not isinstance(names, dict) or not all(type(key) is int for key in names):
         raise LabelsError(f"{file.name} has no `names`: a list, or a mapping of numbers to names")
     return {key: str(value) for key, value in names.items()}
-
-
-def _names_file(path: Path) -> Path | None:
-    """The list of class names in the folder or the one above it."""
-    places = [
-        folder / name for folder in (path, path.parent) for name in (*DATA_FILES, *NAME_LISTS)
-    ]
-    return next((place for place in places if place.is_file()), None)
