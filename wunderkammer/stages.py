@@ -48,7 +48,7 @@ FILTERED_CROPS = Stage(
 )
 REVIEWED_CROPS = Stage(
     "reviewed_crops",
-    "4",
+    "5",
     # A corrected crop is rendered as the filter says.
     sections=("review", "filter"),
     upstreams=("filtered_crops",),

@@ -17,6 +17,12 @@ def labels(store, *decisions):
     return reviewed_labels(store, SUBJECT).to_pylist()
 
 
+def two_of_one_picture(store):
+    """Two crops up for review, each about an object of its own."""
+    edges = {"box_x0": [0, 60], "box_x1": [60, 120], "object_x0": [5, 65], "object_x1": [55, 115]}
+    fill(store, 2, with_pictures=False, sha256=["a" * 64] * 2, **edges)
+
+
 def boxes(rows):
     return [one for row in rows for one in row["boxes"]]
 
@@ -68,9 +74,9 @@ def test_an_object_that_was_accepted_in_two_rounds_is_labelled_once_by_the_later
 
 
 def test_a_picture_with_a_crop_that_nobody_has_looked_at_is_left_out(store):
-    fill(store, 2, with_pictures=False, sha256=["a" * 64] * 2, box_x0=[0, 60], box_x1=[60, 120])
+    two_of_one_picture(store)
     ann = session(store)
     decide(ann, wish(0))
     assert reviewed_labels(store, SUBJECT).num_rows == 0
-    decide(ann, wish(1, "reject"))
+    decide(ann, wish(1, "reject", reason="not_the_subject"))
     assert reviewed_labels(store, SUBJECT).num_rows == 1

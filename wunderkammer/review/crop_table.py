@@ -90,7 +90,7 @@ class CropTable:
         crop_sha256, sha256 = self.column("crop_sha256")[row], self.column("sha256")[row]
         if not standing.mentions(crop_sha256, sha256):
             return None
-        return standing.of(crop_sha256=crop_sha256, sha256=sha256, window=self.window(row))
+        return standing.of(self.proposal(row))
 
 
 def current_crops(versions: Versions, subject: str) -> Record:

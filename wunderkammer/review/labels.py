@@ -8,7 +8,7 @@ from wunderkammer.review.crop_table import crop_table, current_crops
 from wunderkammer.review.decision import ACCEPT, Box, Decision, iou
 from wunderkammer.review.journal import read_decisions
 from wunderkammer.review.params import ReviewParams
-from wunderkammer.review.standing import Standing
+from wunderkammer.review.standing import SAME_OBJECT_IOU, Standing
 from wunderkammer.stages import FILTERED_CROPS
 from wunderkammer.storage.store import Store
 from wunderkammer.storage.versions import Versions
@@ -23,9 +23,6 @@ LABELS = pa.schema(
         ("reviewers", pa.list_(pa.string())),
     ]
 )
-
-# Two accepted boxes of one class that share this much are one object, seen in two rounds.
-SAME_OBJECT_IOU = 0.5
 
 
 def reviewed_labels(store: Store, subject: str, *, min_same_iou: float | None = None) -> pa.Table:
@@ -45,10 +42,7 @@ def reviewed_labels(store: Store, subject: str, *, min_same_iou: float | None = 
         about = decision.proposal
         if decision.decision != ACCEPT or about.sha256 in undecided:
             continue
-        latest = standing.of(
-            crop_sha256=about.crop_sha256, sha256=about.sha256, window=about.window
-        )
-        if latest is decision and not _is_known(decision, accepted[about.sha256]):
+        if standing.of(about) is decision and not _is_known(decision, accepted[about.sha256]):
             accepted[about.sha256].append(decision)
     rows = [_row(accepted[sha256], subject) for sha256 in sorted(accepted) if accepted[sha256]]
     return pa.Table.from_pylist(rows, schema=LABELS)

@@ -17,9 +17,10 @@ class ReviewParams(Params):
     `gate` "none" asks for nothing; "sample" asks for a decision on `sample_size` crops drawn with
     `seed`, of which the share `min_accept_rate` must be accepted; with "all" only accepted crops go
     on. Whatever the gate, a crop that was rejected stays out, and one that was corrected goes on as
-    corrected. A decision holds for the same crop, and for any crop of the same
-    picture if the two windows' intersection over union is at least `min_same_iou`. `reasons` are
-    those that the keys 1 to 9 reject with.
+    corrected. A decision holds for its object in the same picture, whatever the window: two boxes
+    are of one object if their intersection over union is at least `min_same_iou` (and their classes
+    are the same). Where nothing looked for objects, that is asked of the windows. It holds for the
+    same crop of another file, too. `reasons` are those that the keys 1 to 9 reject with.
     """
 
     gate: Literal["none", "sample", "all"] = "none"

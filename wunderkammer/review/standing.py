@@ -7,7 +7,10 @@ that no `undo` names. So two processes that hold the same decisions agree, and n
 from collections import defaultdict
 from collections.abc import Iterable
 
-from wunderkammer.review.decision import ACCEPT, UNDO, Box, Decision, iou
+from wunderkammer.review.decision import ACCEPT, UNDO, Box, Decision, Proposal, iou
+
+# Two boxes that share this much are one object, as two models or two rounds have drawn it.
+SAME_OBJECT_IOU = 0.5
 
 
 class Standing:
@@ -41,31 +44,83 @@ class Standing:
         """Whether any decision, undone or not, names this crop or its picture."""
         return crop_sha256 in self._of_crop or sha256 in self._of_picture
 
-    def of(self, *, crop_sha256: str, sha256: str, window: Box) -> Decision | None:
-        """The decision in force for a crop of the picture `sha256`, or None."""
-        about = [d for d in self._of_crop.get(crop_sha256, ()) if d.id not in self._undone]
-        about += [
-            d
-            for d in self._of_picture.get(sha256, ())
-            if d.id not in self._undone and self._is_about(d, window)
-        ]
-        return max(about, key=lambda decision: decision.rank, default=None)
+    def of(self, crop: Proposal) -> Decision | None:
+        """The decision in force for a crop as it is proposed now, or None.
+
+        It holds for the object, wherever both know what the crop was cut around: for the nearly
+        same box in the same picture whatever the window, and in the same crop of another file.
+        """
+        about = [d for d in self._of_crop.get(crop.crop_sha256, ()) if self._is_of_same(d, crop)]
+        about += [d for d in self._of_picture.get(crop.sha256, ()) if self._is_about(d, crop)]
+        standing = (decision for decision in about if decision.id not in self._undone)
+        return max(standing, key=lambda decision: decision.rank, default=None)
 
     def in_force(self) -> list[Decision]:
-        """Of each window that was proposed, the decision in force, by rank."""
-        latest: dict[tuple[str, Box], Decision] = {}
+        """Of each window and object that was proposed, the decision in force, by rank."""
+        latest: dict[tuple[str, Box, Box | None, str | None], Decision] = {}
         for decisions in self._of_picture.values():
             for decision in decisions:
                 if decision.id in self._undone:
                     continue
-                key = decision.proposal.sha256, decision.proposal.window
+                about = decision.proposal
+                key = about.sha256, about.window, about.object_box, about.class_name
                 if key not in latest or latest[key].rank < decision.rank:
                     latest[key] = decision
         return sorted(latest.values(), key=lambda decision: decision.rank)
 
-    def _is_about(self, decision: Decision, window: Box) -> bool:
-        if iou(decision.proposal.window, window) >= self.min_same_iou:
+    def _is_about(self, decision: Decision, crop: Proposal) -> bool:
+        """Whether a decision about the picture of a crop is about what the crop shows."""
+        made = decision.proposal
+        same_window = iou(made.window, crop.window) >= self.min_same_iou
+        if made.object_box is None or crop.object_box is None:
+            # The model has learnt from the correction and proposes just that.
+            corrected = decision.window if decision.decision == ACCEPT else None
+            return same_window or (
+                corrected is not None and iou(corrected, crop.window) >= self.min_same_iou
+            )
+        if _are_two_of_one_model(made, crop):
+            return False
+        share = max(iou(box, crop.object_box) for box in _objects(decision))
+        return share >= (self._least_share(made, crop) if same_window else self.min_same_iou)
+
+    def _is_of_same(self, decision: Decision, crop: Proposal) -> bool:
+        """Whether a decision about the very pixels of a crop is about the same object in them."""
+        made = decision.proposal
+        if made.object_box is None or crop.object_box is None:
             return True
-        # The model has learnt from the correction and proposes just that.
-        corrected = decision.window if decision.decision == ACCEPT else None
-        return corrected is not None and iou(corrected, window) >= self.min_same_iou
+        if _are_two_of_one_model(made, crop):
+            return False
+        # Of another picture, its box is known by its place in the window.
+        proposed = _within(crop.object_box, crop.window)
+        share = max(iou(_within(box, made.window), proposed) for box in _objects(decision))
+        return share >= self._least_share(made, crop)
+
+    def _least_share(self, made: Proposal, crop: Proposal) -> float:
+        """How much the boxes of one object share in one window; two models draw them otherwise."""
+        return self.min_same_iou if made.proposed_by == crop.proposed_by else SAME_OBJECT_IOU
+
+
+def _are_two_of_one_model(made: Proposal, crop: Proposal) -> bool:
+    """Whether one model tells them apart by class; another's may have other names for the same.
+
+    A rule's (`threshold:…`, `page:…`) have only the label of their picture, which may change.
+    """
+    is_one = made.proposed_by == crop.proposed_by and ":" not in (made.proposed_by or "")
+    return is_one and made.class_name != crop.class_name
+
+
+def _objects(decision: Decision) -> list[Box]:
+    """The object as it was proposed and, if the person has moved it, as corrected."""
+    boxes = (decision.proposal.object_box, decision.object_box)
+    return [box for box in boxes if box is not None]
+
+
+def _within(box: Box, window: Box) -> Box:
+    """`box` in sides of `window` from its corner; unchecked, for it may be any number of them."""
+    width, height = window.x1 - window.x0, window.y1 - window.y0
+    return Box.model_construct(
+        x0=(box.x0 - window.x0) / width,
+        y0=(box.y0 - window.y0) / height,
+        x1=(box.x1 - window.x0) / width,
+        y1=(box.y1 - window.y0) / height,
+    )
