@@ -1,6 +1,7 @@
 """The command `wunderkammer`. Dagster is imported only by the commands that run something."""
 
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -244,6 +245,10 @@ def _places(name: str) -> list[tuple[str, Path | str]]:
 
 def main() -> None:
     """The command `wunderkammer`. A store that can't be reached is told in a line."""
+    # In the background of a script SIGINT is ignored; Dagster, which takes SIGTERM for the same,
+    # would then ignore both.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except UnreachableStoreError as error:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,11 @@ hypothesis_settings.register_profile(
     "project", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("project")
+
+# In the background of a script SIGINT is ignored; Dagster would then ignore SIGTERM too, here and
+# in all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # absl (of tensorboard) closes what it writes to when Dagster sets up its logs, unless that is one
 # of the interpreter's own streams: what pytest reads would be gone for all tests that follow.

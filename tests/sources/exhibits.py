@@ -140,7 +140,7 @@ def commons_exhibit(_: Path) -> Iterator[Exhibit]:
                 "licence_url": "https://creativecommons.org/licenses/by-sa/4.0/",
                 "title": "Star",
             },
-            num_requests=1,
+            num_requests=2,
         )
 
 

@@ -160,6 +160,11 @@ def test_a_pdf_that_cannot_be_read_is_one_refused_item(cellar, content, reason):
     assert items[0].author == PROVENANCE["author"]
 
 
+def test_a_damaged_pdf_is_not_called_encrypted_after_one_that_is(cellar):
+    assert reasons(cellar.items(cellar.pdf(encrypted(inked(0.5))))) == {"a": "encrypted"}
+    assert reasons(cellar.items(cellar.pdf(pdf()))) == {"a": "damaged_pdf"}
+
+
 def test_the_pages_of_a_known_pdf_are_not_counted_again(cellar, monkeypatch):
     before = cellar.items(cellar.pdf(THREE))
     monkeypatch.setattr(containers, "count_pages", lambda *_: pytest.fail("it was opened"))

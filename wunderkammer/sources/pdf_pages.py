@@ -9,6 +9,7 @@ import io
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -174,10 +175,19 @@ def _verified(path: Path, sha256: str) -> Path:
     return path
 
 
+def _is_encrypted(source: bytes | Path) -> bool:
+    """Whether a trailer names an encryption (ISO 32000-1, 7.6.1)."""
+    if isinstance(source, bytes):
+        return b"/Encrypt" in source
+    with source.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(b"/Encrypt") >= 0
+
+
 def _opened(source: bytes | Path) -> pypdfium2.PdfDocument:
     try:
         return pypdfium2.PdfDocument(source)
     except pypdfium2.PdfiumError as error:
-        if error.err_code == raw.FPDF_ERR_PASSWORD:
+        # Of a document without a page pdfium tells the error of the one before.
+        if error.err_code == raw.FPDF_ERR_PASSWORD and _is_encrypted(source):
             raise UnreadableItemError("encrypted", "it opens with a password only") from error
         raise UnreadableItemError("damaged_pdf", str(error)) from error
