@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wunderkammer.labels.formats.files import number, read_json
+from wunderkammer.labels.formats.files import files_in, number, read_json
 from wunderkammer.labels.table import BAD_RECORD, CROWD, Found, LabelledBox, LabelsError
 
 KEYS = ("images", "annotations", "categories")
@@ -17,8 +17,7 @@ def matches(path: Path) -> bool:
 
 def files(path: Path) -> list[Path]:
     """The COCO files that `path` is or that lie in it."""
-    candidates = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    return [file for file in candidates if file.suffix.lower() == ".json" and _is_coco(file)]
+    return [file for file in files_in(path) if file.suffix.lower() == ".json" and _is_coco(file)]
 
 
 def read(path: Path) -> Found:
@@ -34,7 +33,11 @@ def read(path: Path) -> Found:
         )
     (file,) = found_files
     content, found = read_json(file), Found()
-    categories = {item.get("id"): str(item.get("name") or "") for item in _items(content, KEYS[2])}
+    categories = {
+        item["id"]: str(item.get("name") or "")
+        for item in _items(content, "categories")
+        if isinstance(item.get("id"), int | float | str)
+    }
     images: dict[Any, str] = {}
     for position, item in enumerate(_items(content, "images"), start=1):
         name = item.get("file_name")

@@ -1,4 +1,4 @@
-"""Reading the files of annotations: text, numbers, JSON, XML; whatever they hold, as data."""
+"""Reading the files of annotations: text, numbers, JSON, XML, YAML; whatever they hold, as data."""
 
 import csv
 import io
@@ -10,10 +10,29 @@ from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+import yaml
+
 from wunderkammer.labels.table import LabelsError
 
 MAX_XML_BYTES = 4 << 20
 MAX_XML_DEPTH = 32
+# What PyYAML raises for values that are not what their tags or their looks say.
+YAML_ERRORS = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        # Merged or written out, aliases can grow a small file into gigabytes.
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias, which no list of names needs; write it out")
+        return super().compose_node(parent, index)
+
+
+def files_in(path: Path, pattern: str = "*") -> list[Path]:
+    """`path`, or if it is a folder, the files there that fit the pattern, sorted."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.glob(pattern) if file.is_file())
 
 
 def read_text(file: Path) -> str:
@@ -37,9 +56,35 @@ def read_json(file: Path) -> Any:
         LabelsError: it is no JSON.
     """
     try:
-        return json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
+        return parse_json(read_text(file))
+    except ValueError as error:
         raise LabelsError(f"{file.name} is not JSON: {error}") from error
+
+
+def parse_json(text: str) -> Any:
+    """The value that a text of JSON is.
+
+    Raises:
+        ValueError: it is no JSON, or nested too deep.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"nested too deep: {error}") from error
+
+
+def read_yaml(file: Path) -> Any:
+    """The plain value in a YAML file without aliases.
+
+    Raises:
+        LabelsError: it is no such file.
+    """
+    try:
+        return yaml.load(read_text(file), _PlainLoader)  # noqa: S506 - a SafeLoader
+    except LabelsError:
+        raise
+    except YAML_ERRORS as error:
+        raise LabelsError(f"{file.name} is not YAML: {error}") from error
 
 
 def forget_json() -> None:
@@ -48,27 +93,45 @@ def forget_json() -> None:
 
 
 def read_rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file with their line numbers, by the names in its first row."""
+    """The rows of a CSV file with their line numbers, by the names in its first row.
+
+    Raises:
+        LabelsError: it is no CSV.
+    """
     reader = csv.DictReader(io.StringIO(read_text(file), newline=""), restkey="", restval="")
-    for row in reader:
-        yield reader.line_num, {key.strip().lstrip("#"): value for key, value in row.items() if key}
+    try:
+        for row in reader:
+            named = {key.strip().lstrip("#"): value for key, value in row.items() if key}
+            yield reader.line_num, named
+    except csv.Error as error:
+        raise LabelsError(f"{file.name}:{reader.line_num} is not CSV: {error}") from error
 
 
 def header(file: Path) -> list[str]:
-    """The names in the first row of a CSV file."""
+    """The names in the first row of a CSV file.
+
+    Raises:
+        LabelsError: it is no CSV.
+    """
     rows = csv.reader(io.StringIO(read_text(file), newline=""))
-    return [name.strip().lstrip("#") for name in next(rows, [])]
+    try:
+        return [name.strip().lstrip("#") for name in next(rows, [])]
+    except csv.Error as error:
+        raise LabelsError(f"{file.name} is not CSV: {error}") from error
 
 
 def number(value: Any) -> float:
     """A number, or the text of one.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or too large.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"{value!r} is not a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError("an integer of more than 300 digits is no number of px") from error
 
 
 def parse_xml(content: bytes) -> Element:
@@ -102,6 +165,6 @@ def parse_xml(content: bytes) -> Element:
     parser.StartDoctypeDeclHandler = refuse
     try:
         parser.Parse(content, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:
         raise ValueError(f"not well-formed XML: {error}") from error
     return builder.close()

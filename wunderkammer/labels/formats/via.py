@@ -3,12 +3,17 @@
 A file without regions is listed whether somebody has looked at it or not, so it is no background.
 """
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from wunderkammer.labels.formats.files import header, number, read_json, read_rows
+from wunderkammer.labels.formats.files import (
+    files_in,
+    header,
+    number,
+    parse_json,
+    read_json,
+    read_rows,
+)
 from wunderkammer.labels.table import BAD_RECORD, NO_CLASS, Found, LabelledBox, LabelsError, bounds
 
 COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
@@ -24,8 +29,7 @@ def matches(path: Path) -> bool:
 
 def files(path: Path) -> list[Path]:
     """The exports that `path` is or that lie in it."""
-    candidates = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [file for file in candidates if _is_via(file)]
+    return [file for file in files_in(path) if _is_via(file)]
 
 
 def read(path: Path) -> Found:
@@ -53,8 +57,8 @@ def _read_csv(found: Found, file: Path) -> None:
     for line, row in read_rows(file):
         where = f"{file.name}:{line}"
         try:
-            shape = json.loads(row["region_shape_attributes"] or "{}")
-            attributes = json.loads(row["region_attributes"] or "{}")
+            shape = parse_json(row["region_shape_attributes"] or "{}")
+            attributes = parse_json(row["region_attributes"] or "{}")
         except ValueError as error:
             detail = f"attributes are no JSON: {error}"
             found.refuse(where, BAD_RECORD, detail, image=row["filename"])
@@ -66,7 +70,11 @@ def _read_csv(found: Found, file: Path) -> None:
 def _read_record(found: Found, record: dict[str, Any], *, where: str) -> None:
     regions = record.get("regions")
     # VIA 1 numbers them in an object.
-    listed: Iterable[Any] = regions.values() if isinstance(regions, dict) else regions or ()
+    listed = list(regions.values()) if isinstance(regions, dict) else regions or []
+    if not isinstance(listed, list):
+        detail = f"regions {listed!r}; expected: a list"
+        found.refuse(where, BAD_RECORD, detail, image=record["filename"])
+        return
     for position, region in enumerate(listed, start=1):
         place = f"{where}, region {position}"
         if not isinstance(region, dict):

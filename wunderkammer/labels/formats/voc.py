@@ -3,7 +3,7 @@
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from wunderkammer.labels.formats.files import number, parse_xml
+from wunderkammer.labels.formats.files import files_in, number, parse_xml
 from wunderkammer.labels.table import BAD_RECORD, Found, LabelledBox
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -12,15 +12,14 @@ EDGES = ("xmin", "ymin", "xmax", "ymax")
 def matches(path: Path) -> bool:
     """Whether `path` is such a file, or a folder with one."""
     if path.is_dir():
-        return next(path.rglob("*.xml"), None) is not None
+        return any(file.is_file() for file in path.rglob("*.xml"))
     return path.suffix.lower() == ".xml"
 
 
 def read(path: Path) -> Found:
     """The boxes of a file or of all files below a folder."""
     found = Found()
-    files = sorted(path.rglob("*.xml")) if path.is_dir() else [path]
-    for file in files:
+    for file in files_in(path, "**/*.xml"):
         try:
             root = parse_xml(file.read_bytes())
         except ValueError as error:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from wunderkammer.labels.formats.files import header, number, read_json, read_rows
+from wunderkammer.labels.formats.files import files_in, header, number, read_json, read_rows
 from wunderkammer.labels.table import (
     BAD_RECORD,
     NO_CLASS,
@@ -21,13 +21,12 @@ NEVER_OPENED = 0
 
 def matches(path: Path) -> bool:
     """Whether `path` is such a file, or a folder with exactly one, or with assets."""
-    return len(files(path)) == 1 or (path.is_dir() and any(path.glob("*-asset.json")))
+    return len(files(path)) == 1 or bool(_asset_files(path))
 
 
 def files(path: Path) -> list[Path]:
     """The exports that `path` is or that lie in it."""
-    candidates = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [file for file in candidates if _is_export(file)]
+    return [file for file in files_in(path) if _is_export(file)]
 
 
 def read(path: Path) -> Found:
@@ -40,12 +39,16 @@ def read(path: Path) -> Found:
     if len(exports) == 1:
         (file,) = exports
         return _read_csv(file) if file.suffix.lower() == ".csv" else _read_assets([file])
-    assets = sorted(path.glob("*-asset.json")) if path.is_dir() and not exports else []
+    assets = [] if exports else _asset_files(path)
     if not assets:
         raise LabelsError(
             f"{path.name} has {len(exports)} exports of VoTT; name the one file that is meant"
         )
     return _read_assets(assets)
+
+
+def _asset_files(path: Path) -> list[Path]:
+    return files_in(path, "*-asset.json") if path.is_dir() else []
 
 
 def _read_csv(file: Path) -> Found:
@@ -114,7 +117,10 @@ def _name(asset: dict[str, Any]) -> str:
     name, path = asset.get("name"), asset.get("path")
     if isinstance(name, str) and name:
         return name
-    return unquote(urlsplit(path).path) if isinstance(path, str) else ""
+    try:
+        return unquote(urlsplit(path).path) if isinstance(path, str) else ""
+    except ValueError:
+        return ""  # no URL: its asset is refused
 
 
 def _size(asset: dict[str, Any]) -> tuple[int, int] | None:

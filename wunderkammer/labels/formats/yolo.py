@@ -5,9 +5,7 @@ A line with more points is a polygon, of which the box about it is taken.
 
 from pathlib import Path
 
-import yaml
-
-from wunderkammer.labels.formats.files import number, read_text
+from wunderkammer.labels.formats.files import files_in, number, read_text, read_yaml
 from wunderkammer.labels.table import BAD_RECORD, PREDICTED, Found, LabelledBox, LabelsError, bounds
 
 # Lists of class names, one a line, as YOLO's tools leave them.
@@ -19,7 +17,7 @@ NOT_LABELS = frozenset({*NAME_LISTS, "train.txt", "val.txt", "test.txt", "readme
 def matches(path: Path) -> bool:
     """Whether `path` is a folder with such files."""
     return path.is_dir() and (
-        names_file(path) is not None or any(map(_looks_like_labels, path.rglob("*.txt")))
+        names_file(path) is not None or any(map(_looks_like_labels, files_in(path, "**/*.txt")))
     )
 
 
@@ -33,7 +31,7 @@ def read(path: Path) -> Found:
         raise LabelsError(f"{path.name} is a file; YOLO's labels are a folder of text files")
     names = _names(path)
     found = Found(is_relative=True)
-    for file in sorted(path.rglob("*.txt")):
+    for file in files_in(path, "**/*.txt"):
         if file.name.lower() in NOT_LABELS:
             continue
         # The picture's own ending is not known: it is found by what stands before it.
@@ -101,13 +99,12 @@ def _names(path: Path) -> dict[int, str]:
     if file.name not in DATA_FILES:
         lines = [line.strip() for line in read_text(file).splitlines()]
         return {number: line for number, line in enumerate(lines) if line}
-    try:
-        described = yaml.safe_load(read_text(file))
-    except yaml.YAMLError as error:
-        raise LabelsError(f"{file.name} is not YAML: {error}") from error
+    described = read_yaml(file)
     names = described.get("names") if isinstance(described, dict) else None
     if isinstance(names, list):
         names = dict(enumerate(names))
-    if not isinstance(names, dict) or not all(type(key) is int for key in names):
+    if not isinstance(names, dict) or not all(
+        type(key) is int and isinstance(name, str | int) for key, name in names.items()
+    ):
         raise LabelsError(f"{file.name} has no `names`: a list, or a mapping of numbers to names")
     return {key: str(value) for key, value in names.items()}
