@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from wunderkammer.storage.store import open_store
+from wunderkammer.storage.store import MissingObjectError, open_store
 from wunderkammer.subject import SubjectError, load_subjects, subjects_folder
 
 
@@ -21,7 +21,7 @@ def review(
     """Accept, reject and correct a subject's crops in a browser, on this machine's loopback."""
     from wunderkammer.crops.centre import size_cut
     from wunderkammer.review.crop_table import NothingToReviewError
-    from wunderkammer.review.serve import serve_review
+    from wunderkammer.review.serve import PortError, serve_review
     from wunderkammer.review.session import Session
 
     try:
@@ -37,12 +37,15 @@ def review(
         reviewer=reviewer or getpass.getuser(),
     )
     try:
-        serve_review(session, store, port=port, say=typer.echo)
-    except NothingToReviewError as error:
+        session.deck()
+    except (NothingToReviewError, MissingObjectError) as error:
         raise _failed(str(error)) from error
     except OSError as error:
-        remedy = "choose another with --port, or leave it out"
-        raise _failed(f"port {port} can't be used: {error.strerror}; {remedy}") from error
+        raise _failed(f"the crops of {subject!r} can't be read: {error}") from error
+    try:
+        serve_review(session, store, port=port, say=typer.echo)
+    except PortError as error:
+        raise _failed(str(error)) from error
 
 
 def _failed(message: str, *, code: int = 1) -> typer.Exit:

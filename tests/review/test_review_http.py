@@ -143,6 +143,8 @@ def test_without_the_token_nothing_is_shown(served, path):
         ({**JSON, "X-Review-Token": TOKEN + "é"}, 403),
         ({**JSON, "Origin": "https://elsewhere.example"}, 403),
         ({**JSON, "Origin": "null"}, 403),
+        ({**JSON, "Origin": "http://["}, 403),
+        ({**JSON, "Origin": "//127.0.0.1"}, 403),
         ({**JSON, "Content-Type": "text/plain"}, 415),
         ({"X-Review-Token": TOKEN}, 415),
     ],

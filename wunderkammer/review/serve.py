@@ -17,12 +17,16 @@ HOST = "127.0.0.1"
 STOP_TIMEOUT_S = 3
 
 
+class PortError(ValueError):
+    """The page can't be served at this port."""
+
+
 def serve_review(session: Session, store: Store, *, port: int, say: Callable[[str], None]) -> None:
     """Serve the page until Ctrl-C; `say` gets its address. `port` 0 is any that is free.
 
     Raises:
         NothingToReviewError: there are no crops.
-        OSError: the port is taken.
+        PortError: the port is taken.
     """
     deck = session.deck()
     token = secrets.token_urlsafe(24)
@@ -37,9 +41,7 @@ def serve_review(session: Session, store: Store, *, port: int, say: Callable[[st
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
     with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
-        listener.listen()
+        _listen(listener, port)
         num_decided = sum(decision is not None for decision in deck.decisions)
         say(f"{session.subject}: {len(deck.crops)} crops, {num_decided} of them decided")
         say(f"Review them at http://{HOST}:{listener.getsockname()[1]}/{token}/")
@@ -49,3 +51,15 @@ def serve_review(session: Session, store: Store, *, port: int, say: Callable[[st
         # uvicorn hands the signal on when it has stopped.
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(listener: socket.socket, port: int) -> None:
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError as error:
+        raise PortError(
+            f"port {port} can't be used: {error.strerror}; choose another with --port, or leave it "
+            f"out"
+        ) from error
