@@ -13,7 +13,7 @@ from wunderkammer.conduct.requests import Download, Downloaded
 from wunderkammer.harvest import fetching as module
 from wunderkammer.harvest.course import Course, next_course
 from wunderkammer.harvest.fetching import Fetching
-from wunderkammer.harvest.keeping import Finished, Keeper
+from wunderkammer.harvest.keeping import Finished, Keeper, failed
 from wunderkammer.harvest.outcomes import Outcome, Outcomes
 from wunderkammer.harvest.records import Records
 from wunderkammer.sources.item import SourceError
@@ -74,6 +74,8 @@ class Downloads:
         self.is_open.set()
         # Answered even while it is not open.
         self.always: set[str] = set()
+        self.content = b"one version"
+        self.num_unchanged = 0
 
     async def download(self, job: Download) -> Downloaded:
         self.asked.append(job)
@@ -85,15 +87,19 @@ class Downloads:
         self.num_open -= 1
         if job.url in self.errors:
             raise self.errors[job.url]
-        content = job.url.encode()
+        content = job.url.encode() + self.content
+        etag = hashlib.md5(content).hexdigest()
+        is_unchanged = job.etag == etag
+        self.num_unchanged += is_unchanged
         return Downloaded(
             url=job.url,
-            content=content,
-            sha256=hashlib.sha256(content).hexdigest(),
-            num_bytes=len(content),
-            etag=None,
+            content=b"" if is_unchanged else content,
+            sha256="" if is_unchanged else hashlib.sha256(content).hexdigest(),
+            num_bytes=0 if is_unchanged else len(content),
+            etag=etag,
             last_modified=None,
             content_type=None,
+            not_modified=is_unchanged,
         )
 
     @property
@@ -342,9 +348,9 @@ def test_nothing_is_fetched_faster_than_it_is_stored(run, monkeypatch):
     num_waiting = []
     keep = run.keeper.keep
 
-    async def slowly(one, result):
+    async def slowly(one, result, *, before):
         await asyncio.sleep(0.005)
-        return await keep(one, result)
+        return await keep(one, result, before=before)
 
     run.keeper.keep = slowly
     run(
@@ -369,7 +375,7 @@ def test_what_has_arrived_is_stored_and_recorded_though_nobody_takes_it(run, mon
             run.network.is_open.set()
 
     run(Pages([record(1), record(2)]), meanwhile=look)
-    assert stored[0] == (0, record(1).url.encode())
+    assert stored[0] == (0, record(1).url.encode() + b"one version")
 
 
 def test_a_record_that_waits_for_a_place_is_not_fetched_if_its_url_was_meanwhile(run):
@@ -508,3 +514,75 @@ def test_how_many_pictures_are_to_come_is_told_as_soon_as_the_source_tells(run):
     assert places.num_expected == 2
     run(Pages([], [], first), places=places)
     assert places.num_expected == 4
+
+
+def stored(run: Run, number: int) -> bytes:
+    (outcome,) = run.outcomes.find([record(number).url])
+    return run.blobs.get(outcome.blob)
+
+
+@pytest.mark.parametrize("changes", [{"sha1": "b"}, {"md5": "b"}, {"num_bytes": 41}])
+def test_what_is_published_with_another_size_or_digest_is_asked_for_again(run, changes):
+    before = {"sha1": "a", "md5": "a", "num_bytes": 40}
+    run(Pages([record(1, **before), record(2, **before)]))
+    run.network.content = b"another version"
+    run(Pages([], [record(1, **{**before, **changes}), record(2, **before)]))
+    assert run.network.urls == ["1.jpg", "2.jpg", "1.jpg"]
+    assert (
+        run.network.asked[2].etag
+        == hashlib.md5(record(1).url.encode() + b"one version").hexdigest()
+    )
+    assert stored(run, 1).endswith(b"another version")
+    assert stored(run, 2).endswith(b"one version")
+    run(Pages([], [], [record(1, **{**before, **changes})]))
+    assert len(run.network.urls) == 3
+
+
+def test_a_changed_title_is_no_reason_to_ask_again(run):
+    run(Pages([record(1, sha1="a")]))
+    run(Pages([], [record(1, sha1="a", title="Another")]))
+    run(Pages([], [], [record(1, title="No digest this time")]))
+    assert run.network.urls == ["1.jpg"]
+
+
+def test_what_the_site_calls_unchanged_is_taken_if_it_is_as_published(run):
+    content = record(1).url.encode() + b"one version"
+    run(Pages([record(1, sha1="a wrong one")]))
+    published = hashlib.sha1(content).hexdigest()
+    found = finished(run(Pages([], [record(1, sha1=published)])))
+    assert run.network.num_unchanged == 1
+    assert found["1"][-1].reason is None
+    assert stored(run, 1) == content
+
+
+def test_what_the_site_calls_unchanged_though_it_publishes_another_is_fetched_whole(run):
+    run(Pages([record(1, sha1="a")]))
+    found = finished(run(Pages([], [record(1, sha1="b")])))
+    assert found["1"][-1].reason == "wrong_digest"
+    run.network.content = b"another version"
+    run(Pages([], [], []), retry_days=0.0)
+    assert [job.etag is None for job in run.network.asked] == [True, False, True]
+    assert stored(run, 1).endswith(b"another version")
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_failed_file_that_is_still_stored_is_not_fetched_again_unless_it_has_changed(
+    run, is_gone
+):
+    run(Pages([record(1)]))
+    (outcome,) = run.outcomes.find([record(1).url])
+    run.remember(failed(outcome, "not_an_image", ""))
+    if is_gone:
+        run.store.delete(Blobs.key(outcome.blob))
+    run(Pages([]), retry_days=0.0)
+    assert (len(run.network.urls), run.network.num_unchanged) == (2, int(not is_gone))
+    (again,) = run.outcomes.find([record(1).url])
+    assert (again.reason, again.sha256, again.num_failures) == (None, outcome.sha256, 1)
+    assert stored(run, 1)
+
+
+def test_the_validators_of_a_file_are_those_of_its_own_address(run):
+    one = record(1, other_urls=("https://site.example/other.jpg",), sha1="a")
+    run(Pages([one]))
+    run(Pages([], [replace(one, sha1="b")]))
+    assert [job.etag for job in run.network.asked] == [None, None]

@@ -120,6 +120,20 @@ def test_a_file_that_is_no_picture_is_fetched_again_another_time(scraper, site):
     assert len(scraper.kept(scrape(scraper, site))) == 7
 
 
+def test_a_file_that_stays_no_picture_is_neither_sent_again_nor_asked_for_each_night(scraper, site):
+    healthy = site.answer
+    site.answer = lambda asked: (
+        Reply(200, b"no picture at all", {**healthy(asked).headers, "ETag": '"7"'})
+        if asked.path.startswith("/photos/30/")
+        else healthy(asked)
+    )
+    for _ in range(4):
+        built = scrape(scraper, site)
+        assert list(scraper.reasons(built).values()) == ["not_an_image"]
+    asked = [one for one in site.asked if one.path.startswith("/photos/30/")]
+    assert [one.headers.get("If-None-Match") for one in asked] == [None, '"7"']
+
+
 def test_a_placeholder_is_refused_and_asked_for_again(scraper, site):
     healthy = site.answer
     site.answer = lambda asked: (

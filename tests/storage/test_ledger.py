@@ -114,3 +114,14 @@ def test_a_merge_that_yields_a_part_that_is_there_already_keeps_it(tmp_path):
     ledger.compact()
     assert list(store.keys("ledger/a")) == [whole]
     assert pairs(ledger) == wanted
+
+
+def test_a_part_that_is_older_than_a_column_holds_nulls_in_it(tmp_path):
+    store = Store(str(tmp_path))
+    Ledger(store, "ledger/numbers", SCHEMA).append(table([("a", 1)]))
+    wider = pa.schema([SCHEMA.field("key"), ("colour", pa.string()), SCHEMA.field("value")])
+    ledger = Ledger(store, "ledger/numbers", wider)
+    ledger.append(pa.Table.from_pylist([{"key": "b", "colour": "red"}], schema=wider))
+    rows = sorted(ledger.rows().to_pylist(), key=lambda row: row["key"])
+    assert [row["colour"] for row in rows] == [None, "red"]
+    assert [row["value"] for row in rows] == [1, None]

@@ -1,7 +1,7 @@
 """The network's side of a harvest: list page by page, and fetch what is new beside it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from wunderkammer.conduct.errors import BudgetSpentError, FetchError
 from wunderkammer.conduct.network import Network
 from wunderkammer.conduct.requests import Download, Downloaded
 from wunderkammer.harvest.course import Course, after_page
-from wunderkammer.harvest.keeping import Finished, Keeper
+from wunderkammer.harvest.keeping import Finished, Keeper, has_changed
 from wunderkammer.harvest.outcomes import Outcome, Outcomes
 from wunderkammer.harvest.records import Records
 from wunderkammer.harvest.surprise import SurpriseError
@@ -196,12 +196,14 @@ class Fetching:
                     self._waiting[key].append(record)
                 else:
                     self._waiting[key] = []
-                    downloads.create_task(self._fetch(record))
+                    downloads.create_task(self._fetch(record, outcome))
 
     def _is_settled(self, record: Record, outcome: Outcome) -> bool:
         """Whether nothing is to be fetched for the record, at least not in this run."""
         if datetime.fromisoformat(outcome.at) >= self._began_at:
             return True
+        if has_changed(record, outcome):
+            return False
         if outcome.reason is not None:
             return not outcome.is_due(retry_days=self._retry_days, at=self._began_at)
         return record.form != "zip" or outcome.sha256 in self._unpacked
@@ -220,25 +222,29 @@ class Fetching:
             await asyncio.sleep(LOOK_S)
         return True
 
-    async def _fetch(self, record: Record) -> None:
-        result: Downloaded | FetchError
+    def _job(self, record: Record, stored: Mapping[str, str]) -> Download:
         is_image = record.form == "image"
-        max_bytes = self._params.max_bytes if is_image else self._max_container_bytes
+        return Download(
+            url=record.url,
+            other_urls=record.other_urls,
+            max_bytes=self._params.max_bytes if is_image else self._max_container_bytes,
+            num_bytes=record.num_bytes,
+            md5=record.md5,
+            sha1=record.sha1,
+            etag=stored.get("etag"),
+            last_modified=stored.get("last_modified"),
+            robots=self._listing.obeys_robots,
+            to_file=not is_image,
+        )
+
+    async def _fetch(self, record: Record, before: Outcome | None) -> None:
+        result: Downloaded | FetchError
+        stored = await self._keeper.validators(record, before)
         try:
-            job = Download(
-                url=record.url,
-                other_urls=record.other_urls,
-                max_bytes=max_bytes,
-                num_bytes=record.num_bytes,
-                md5=record.md5,
-                sha1=record.sha1,
-                robots=self._listing.obeys_robots,
-                to_file=not is_image,
-            )
             async with self._turns:
                 if self._is_over:
                     raise BudgetSpentError("budget_spent", "not asked for in this run")
-                result = await self._network.download(job)
+                result = await self._network.download(self._job(record, stored))
         except BudgetSpentError as error:
             self._end(error)
             result = error
@@ -251,7 +257,7 @@ class Fetching:
             result = SurpriseError(error, of=f"the picture {record.id}")
         num_bytes = result.num_bytes if isinstance(result, Downloaded) else 0
         self._num_bytes_arrived += num_bytes
-        finished = await self._keeper.keep(record, result)
+        finished = await self._keeper.keep(record, result, before=before)
         self._num_bytes_arrived -= num_bytes
         if finished.outcome is not None:
             self._recorded[finished.outcome.url] = finished.outcome

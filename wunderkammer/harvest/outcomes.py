@@ -31,7 +31,8 @@ class Outcome:
         blob: the same, where the file itself is kept as a blob.
         headers: JSON of the response headers that matter.
         reason, detail: why there is no picture of it; None where there is one.
-        num_failures: how often in a row.
+        num_failures: how often in a row; of a picture, how often the same bytes were none before.
+        published: the size and the digests that the source told of the file when it was asked for.
     """
 
     url: str
@@ -43,6 +44,7 @@ class Outcome:
     reason: str | None = None
     detail: str | None = None
     num_failures: int = 0
+    published: str | None = None
 
     def is_due(self, *, retry_days: float, at: datetime) -> bool:
         """Whether a failure may be asked for again: at once after the first, then less and less.

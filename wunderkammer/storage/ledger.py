@@ -78,7 +78,12 @@ class Ledger:
 
     def _read(self, content: bytes, schema: pa.Schema) -> pa.Table:
         try:
-            return from_parquet(content, columns=schema.names).cast(schema)
+            table = from_parquet(content, columns=schema.names)
+            for field in schema:
+                # A part may be older than a column.
+                if field.name not in table.column_names:
+                    table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+            return table.select(schema.names).cast(schema)
         except pa.ArrowInvalid as error:
             # A power cut can leave a file without its bytes; what it held is made again.
             log.warning("a part of the ledger %s is damaged and ignored: %s", self.prefix, error)
