@@ -1,4 +1,4 @@
-"""What nothing in a store references any more, and its removal (docs/decisions/0009).
+"""What nothing in a store references any more, and its removal (docs/decisions/0010).
 
 Versions go whose stage has newer ones, and that none which stays was built from; then trainings
 that were given up; then rows of ledgers, and last the blobs that nothing names. Whatever is younger
