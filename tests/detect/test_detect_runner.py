@@ -184,6 +184,26 @@ def test_batches_are_of_pictures_with_one_frame(gallery, decoded_here):
     ]
 
 
+def test_no_more_frames_wait_for_others_of_their_size_than_some_batches(
+    gallery, decoded_here, monkeypatch
+):
+    monkeypatch.setattr("wunderkammer.detect.runner.MAX_WAITING_BATCHES", 1)
+    for size in ((32, 64), (64, 32), (64, 64)):
+        for seed in range(3):
+            gallery.add_scene(seed, width=size[0], height=size[1])
+    run, num_decoded = gallery.backend.run, []
+
+    def spy(x_NHWC):
+        num_decoded.append(len(decoded_here))
+        return run(x_NHWC)
+
+    monkeypatch.setattr(gallery.backend, "run", spy)
+    gallery.find(batch_size=4, workers=Workers(num_workers=1, batch_size=1))
+    # The first with the second frame of the second size: 3 + 2 are more than a batch of 4.
+    assert num_decoded == [5, 8, 9]
+    assert [shape[0] for shape in gallery.backend.shapes] == [3, 3, 3]
+
+
 def test_the_size_of_batches_does_not_matter(gallery, decoded_here):
     for seed in range(5):
         gallery.add_scene(seed, num_objects=2)

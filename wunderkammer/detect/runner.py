@@ -32,6 +32,8 @@ DETECT_VERSION = 2
 
 # A batch of frames on its way from a worker: some MB.
 FRAMES_A_BATCH = 8
+# So many batches' worth of frames wait at most for others of their size: of 16 at 640 px, 40 MB.
+MAX_WAITING_BATCHES = 2
 # On a CPU, a detector takes many times what a decoder takes.
 CPUS_A_DECODER = 4
 
@@ -174,8 +176,8 @@ class _Run:
         for batch in batches:
             for picture, result in batch:
                 yield from self._take(picture, result)
-        for waiting in self._waiting.values():
-            yield from self._look(waiting)
+        while self._waiting:
+            yield from self._look(next(iter(self._waiting)))
 
     def _take(self, picture: Picture, result: Framed | Casualty) -> Iterator[Row]:
         if isinstance(result, Casualty):
@@ -184,13 +186,16 @@ class _Run:
         elif result.frame_HWC is None:
             yield _failure(picture, result.reason, result.detail)
         else:
-            waiting = self._waiting[picture.place.frame]
-            waiting.append((picture, result.frame_HWC))
-            if len(waiting) == self._batch_size:
-                yield from self._look(waiting)
-                del self._waiting[picture.place.frame]
+            frame = picture.place.frame
+            self._waiting[frame].append((picture, result.frame_HWC))
+            if len(self._waiting[frame]) == self._batch_size:
+                yield from self._look(frame)
+            elif sum(map(len, self._waiting.values())) > MAX_WAITING_BATCHES * self._batch_size:
+                # Pictures come by their frames: of the one that has waited longest few are left.
+                yield from self._look(next(iter(self._waiting)))
 
-    def _look(self, waiting: list[tuple[Picture, Image]]) -> Iterator[Row]:
+    def _look(self, frame: tuple[int, int]) -> Iterator[Row]:
+        waiting = self._waiting.pop(frame)
         x_NHWC = np.stack([frame_HWC for _, frame_HWC in waiting])
         distances, logits = self._backend.run(x_NHWC)
         for row, (picture, _) in enumerate(waiting):
