@@ -285,7 +285,7 @@ def instagram_exhibit(_: Path) -> Iterator[Exhibit]:
             reasons={"video": 1},
             id="4",
             row={
-                "url": f"{site.url}/media/4.jpg?oh=1&oe=2",
+                "url": "https://www.instagram.com/p/C3/",
                 "landing_page": "https://www.instagram.com/p/C3/",
                 "author": None,
                 "licence": None,

@@ -61,6 +61,8 @@ def test_how_much_is_expected_follows_from_the_listing_and_from_what_is_rejected
     assert places.num_expected == 20, "each second one is rejected"
     places.expect(7)
     assert places.num_expected == 7
+    places.expect(3)
+    assert places.num_expected == 20, "more came than was announced"
 
 
 def test_they_are_full_when_kept_and_not_when_merely_taken():

@@ -244,6 +244,9 @@ class Harvest:
 
     def _provenance(self, record: Record) -> dict[str, Any]:
         known = {name: getattr(record, name, None) or None for name in PROVENANCE}
+        if self._listing.outcome_key(record) != record.url:
+            # An address that passes would make each scrape a new version of the same pictures.
+            known["url"] = record.landing_page
         return {**known, "id": _plain(record.id), "source": self.name}
 
     def _log(self, fetching: Fetching) -> None:

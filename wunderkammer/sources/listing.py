@@ -82,7 +82,8 @@ class Listing(ABC):
     def outcome_key(record: Record) -> str:
         """What is remembered of a record's download goes by this: its URL, if that stays the same.
 
-        Distinct from the keys of all other records of all sources whose bytes are others.
+        Records of whatever source that have one key have the same bytes. Where it is not the URL,
+        the landing page stands in the manifest in its place.
         """
         return record.url
 

@@ -59,10 +59,13 @@ class Places:
     def num_expected(self) -> int | None:
         """How many items will have been decided in the end, as far as can be told; None: it can't.
 
+        A source may count what has several pictures: beyond its own number nothing can be told.
         With a cap as many as fill it, if as many are rejected as so far.
         """
         with self._lock:
             listed = self._num_listed
+            if listed is not None and self._num_decided > listed:
+                listed = None
             if self._cap is None:
                 return listed
             needed = max(self._cap, self._num_kept)
