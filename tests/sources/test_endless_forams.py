@@ -28,7 +28,7 @@ def site() -> Iterator[EndlessForamsStandIn]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr("wunderkammer.conduct.network.FIRST_BACKOFF_S", 0.001, raising=False)
+    monkeypatch.setattr("wunderkammer.conduct.replies.FIRST_BACKOFF_S", 0.001)
     monkeypatch.setattr(endless_forams, "REQUESTS_PER_S", 1e6)
 
 

@@ -25,7 +25,7 @@ def site() -> Iterator[INaturalistStandIn]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr("wunderkammer.conduct.network.FIRST_BACKOFF_S", 0.001, raising=False)
+    monkeypatch.setattr("wunderkammer.conduct.replies.FIRST_BACKOFF_S", 0.001)
 
 
 @pytest.fixture
