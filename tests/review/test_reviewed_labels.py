@@ -73,10 +73,11 @@ def test_an_object_that_was_accepted_in_two_rounds_is_labelled_once_by_the_later
     assert row["boxes"] == [[1.0, 1.0, 19.0, 19.0], [34.0, 12.0, 84.0, 62.0]]
 
 
-def test_a_picture_with_a_crop_that_nobody_has_looked_at_is_left_out(store):
+def test_a_picture_with_a_crop_that_nobody_has_looked_at_is_left_out_and_counted(store, caplog):
     two_of_one_picture(store)
     ann = session(store)
     decide(ann, wish(0))
     assert reviewed_labels(store, SUBJECT).num_rows == 0
+    assert "1 of the 1 pictures of 'quilt'" in caplog.text
     decide(ann, wish(1, "reject", reason="not_the_subject"))
     assert reviewed_labels(store, SUBJECT).num_rows == 1

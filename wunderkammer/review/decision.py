@@ -95,12 +95,21 @@ class Decision(Params):
         """Whether the person has moved or resized a box."""
         return self.window is not None or self.object_box is not None
 
+    @property
+    def label_box(self) -> Box:
+        """The object as the person has corrected it, else as it was proposed, else the window."""
+        proposal = self.proposal
+        return self.object_box or proposal.object_box or self.window or proposal.window
+
 
 def iou(a: Box, b: Box) -> float:
     """Intersection over union of two boxes."""
+    shared = shared_area(a, b)
+    return shared / (a.area + b.area - shared) if shared else 0.0
+
+
+def shared_area(a: Box, b: Box) -> float:
+    """What lies in both of two boxes, in px²."""
     width = min(a.x1, b.x1) - max(a.x0, b.x0)
     height = min(a.y1, b.y1) - max(a.y0, b.y0)
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (a.area + b.area - shared)
+    return max(width, 0.0) * max(height, 0.0)
