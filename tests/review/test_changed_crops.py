@@ -13,6 +13,8 @@ UPPER, LOWER = (2, 20, 62, 30, 0.9, "dog"), (2, 36, 62, 48, 0.8, "dog")
 @pytest.fixture
 def scene(tmp_path, monkeypatch):
     monkeypatch.setattr("wunderkammer.ledger_map.guarded_map", in_this_process)
+    # Half of the time that these tests would take.
+    monkeypatch.setattr("wunderkammer.crops.stage.cuts_plot", lambda *_: b"")
     scene = DetectedScene(tmp_path, num_pictures=2)
     scene.sections["filter"] |= {"objects": "each", "size_px": 24}
     scene.sections["shard"] = {"resolution_px": 16}

@@ -137,17 +137,23 @@ def test_iou_of_boxes_by_hand():
     assert iou(box(0, 0, 2, 2), box(0, 0, 2, 2)) == 1.0
 
 
+PROPOSALS = [
+    proposal(window=window, crop=crop, object_box=object_box)
+    for window, crop in [((30, 10, 90, 70), "a"), ((31, 10, 91, 70), "b"), ((0, 0, 20, 20), "a")]
+    for object_box in (None, box(32, 12, 50, 60), box(40, 12, 88, 60))
+]
+
+
 @st.composite
 def histories(draw):
-    """Decisions and undos about three windows, two of them nearly the same."""
-    windows = [(30, 10, 90, 70), (31, 10, 91, 70), (0, 0, 20, 20)]
+    """Decisions and undos about three windows, two of them nearly the same, and their objects."""
     made = []
     for number in range(draw(st.integers(0, 12))):
         if made and draw(st.booleans()):
             made.append(undo(draw(st.sampled_from(made)), order=number + 1))
             continue
         kind = draw(st.sampled_from(["accept", "reject"]))
-        about = proposal(window=draw(st.sampled_from(windows)))
+        about = draw(st.sampled_from(PROPOSALS))
         order = draw(st.integers(1, 6))
         made.append(decision(kind, order=order, about=about))
     return [one for one in made if one.undoes is None or _known(one, made)]
@@ -163,6 +169,6 @@ def test_the_order_in_which_decisions_arrive_does_not_matter(history, random):
     shuffled = [*history, *history[:3]]
     random.shuffle(shuffled)
     ours, theirs = Standing(history, min_same_iou=0.9), Standing(shuffled, min_same_iou=0.9)
-    for window in [(30, 10, 90, 70), (31, 10, 91, 70), (0, 0, 20, 20)]:
-        assert of(ours, proposal(window=window)) == of(theirs, proposal(window=window))
+    for about in PROPOSALS:
+        assert of(ours, about) == of(theirs, about)
     assert ours.in_force() == theirs.in_force()

@@ -49,8 +49,8 @@ def reviewed_labels(store: Store, subject: str, *, min_same_iou: float | None = 
     if left_out:
         log.warning(
             "%d of the %d pictures of %r with accepted boxes are no labels: each may show an "
-            "object that nobody has accepted, or rejected as %s; wunderkammer review %s shows those "
-            "that the section `filter` lets through",
+            "object that nobody has accepted, or rejected as %s; wunderkammer review %s shows "
+            "those that the section `filter` lets through",
             *(len(left_out), len(accepted), subject, NOT_THE_SUBJECT, subject),
         )
     rows = [_row(accepted[sha256], subject) for sha256 in sorted(accepted.keys() - left_out)]
