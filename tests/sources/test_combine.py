@@ -300,6 +300,16 @@ def photos(site: INaturalistStandIn) -> list[str]:
     return [path for path in site.paths() if path.startswith("/photos/")]
 
 
+def test_how_much_is_left_is_told_once_every_source_knows(scraper, site, monkeypatch, caplog):
+    monkeypatch.setattr("wunderkammer.progress.LOG_INTERVAL_S", 0.0)
+    own = drawer(scraper.root, "drawer", range(3))
+    other = drawer(scraper.root, "chest", range(8, 10))
+    with caplog.at_level("INFO", logger="wunderkammer.sources.scrape"):
+        scrape(scraper, site, own, other)
+    told = [message for message in caplog.messages if message.startswith("pictures: ")]
+    assert "pictures: 5 of 5 (" in told[-1]
+
+
 def test_pictures_of_all_sources_stand_in_one_manifest_each_with_its_source(scraper, site):
     own = drawer(scraper.root, "drawer", range(3))
     other = drawer(scraper.root, "chest", [9])

@@ -94,10 +94,15 @@ class Combine:
                 batches = member.source.batches(own, taken=frozenset(self._missing[name]))
                 self._running[name] = stack.enter_context(closing(batches))
             while self._running:
-                yield from self._turn()
-                expected = [own.num_expected for own in self._places.values()]
-                known = [num for num in expected if num is not None]
-                places.expect(sum(known) if len(known) == len(expected) else None)
+                for batch in self._turn():
+                    places.expect(self._num_expected())
+                    yield batch
+
+    def _num_expected(self) -> int | None:
+        """How many items all sources have; None as long as one of them can't tell."""
+        expected = [own.num_expected for own in self._places.values()]
+        known = [num for num in expected if num is not None]
+        return sum(known) if len(known) == len(expected) else None
 
     def _turn(self) -> Iterator[Sequence[SourceItem] | None]:
         has_any = False
