@@ -51,6 +51,30 @@ def test_weights_of_another_architecture_are_refused(plain):
         build_network(Detector(plain.architecture, plain.names, tensors))
 
 
+CHANNELS = [-1, 1, "Conv", [65_536, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        # 17 GB of weights or of a picture's numbers, were they made.
+        ([CHANNELS, CHANNELS], "numbers; allowed"),
+        ([[-1, 1, "nn.Upsample", [None, 512, "nearest"]]], "numbers; allowed"),
+        ([[-1, 1, "nn.ZeroPad2d", [60_000]]], "numbers; allowed"),
+        ([[-1, 1, "Conv", [512, 3, 2]]], r"it has \d+ numbers, the file 0"),
+        ([[-1, 1, "Conv", ["None", "nc"]]], "no network can be made"),
+        ([[-1, 1, "Conv", [-5, 3, 2]]], "no network can be made"),
+        ([[-1, 1, "Conv", [16, 3, 0]]], "no network can be made"),
+        ([[-1, 1, "Conv", [16, 3, 2]], [[150], 1, "Concat", [1]]], "no network can be made"),
+    ],
+)
+def test_layers_that_make_no_network_are_refused_before_they_take_memory(layers, words):
+    architecture = {"nc": 1, "backbone": layers, "head": [[[-1], 1, "Detect", ["nc"]]]}
+    hostile = parse_detector(write_detector(Detector(architecture, ("a",), {})))
+    with pytest.raises(DetectorFileError, match=words):
+        build_network(hostile)
+
+
 def test_a_file_of_another_kind_says_what_is_taken():
     for content in (save({"a": np.zeros(3)}), save({"a": np.zeros(3)}, metadata={"other": "{}"})):
         with pytest.raises(DetectorFileError, match=r"neither a \.pt of ultralytics nor"):

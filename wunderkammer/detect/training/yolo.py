@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from wunderkammer.detect.detector_file import Detector, read_detector, write_detector
-from wunderkammer.detect.network import build_network
+from wunderkammer.detect.network import build_network, new_network
 from wunderkammer.detect.training.dataset import Example
 from wunderkammer.detect.training.params import YoloTrainingParams
 from wunderkammer.detect.training.state import Epoch, TrainingState, read_state, write_state
@@ -154,9 +154,8 @@ class ResumableTraining:
 
     def setup_model(self) -> TrainingState | None:
         """Build the network, with the weights that it starts from; returns the state to resume."""
-        tasks = ultralytics_module("nn.tasks")
         architecture = {**deepcopy(self.work.architecture), "nc": len(self.work.class_names)}
-        model = tasks.DetectionModel(architecture, verbose=False)
+        model = new_network(architecture)
         model.names = self.get_dataset()["names"]
         if self.work.start is not None and self.state is None:
             model.load(build_network(self.work.start), verbose=False)
