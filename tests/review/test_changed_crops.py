@@ -40,6 +40,7 @@ def test_what_was_rejected_stays_out_at_another_crop_size(scene, change):
 
 
 def test_two_objects_whose_windows_coincide_are_decided_and_labelled_one_by_one(scene):
+    scene.sections["filter"]["size_px"] = 64
     scene.objects = [[UPPER, LOWER], [UPPER]]
     scene.put()
     scene.build(FILTERED_CROPS)
