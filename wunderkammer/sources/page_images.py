@@ -12,8 +12,8 @@ from wunderkammer.storage.blobs import Blobs
 from wunderkammer.storage.store import Store
 
 WHITE = (255, 255, 255)
-# Enough to see a single word, at a quarter of the time or less for a scan that is a JPEG.
-INK_SIDE_PX = 1000
+# Enough to see a single word; a scan that is a JPEG is then decoded at half its size or less.
+INK_SIDE_PX = 800
 
 
 @dataclass(frozen=True, kw_only=True)
