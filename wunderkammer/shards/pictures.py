@@ -20,7 +20,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from wunderkammer.shards.read import decode_image, stream_contents
+from wunderkammer.shards.read import decode_into, stream_contents
 from wunderkammer.storage.store import Store
 from wunderkammer.workers import num_cpus
 
@@ -177,14 +177,10 @@ class StreamedPictures:
         return _Batch(out_NHWC, parts)
 
     def _decode(self, indices_N: Indices, out_NHWC: Images) -> None:
-        _, channels, side_px, _ = self._shape
         for index, out_HWC in zip(indices_N.tolist(), out_NHWC, strict=True):
             first, last = self._file.offsets[index : index + 2]
-            out_HWC[:] = decode_image(
-                self._bytes[first:last].tobytes(),
-                what=f"{self._file.path}: picture {index}",
-                side_px=side_px,
-                channels=channels,
+            decode_into(
+                out_HWC, self._bytes[first:last], what=f"{self._file.path}: picture {index}"
             )
 
 

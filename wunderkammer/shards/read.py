@@ -189,13 +189,41 @@ def decode_image(
         image_HWC = _decode(content, channels=channels)
     except (ValueError, OSError, SyntaxError) as error:
         raise ShardError(f"{what} can't be decoded: {error}") from error
-    if image_HWC.shape[:2] != (side_px, side_px):
-        height, width = image_HWC.shape[:2]
+    _check_side(image_HWC.shape, what=what, side_px=side_px)
+    return image_HWC
+
+
+def decode_into(
+    out_HWC: npt.NDArray[np.uint8], content: npt.NDArray[np.uint8], *, what: str
+) -> None:
+    """As `decode_image`, into a picture that lies in memory already.
+
+    Raises:
+        ShardError: it can't be decoded, or has another size.
+    """
+    side_px, channels = out_HWC.shape[0], out_HWC.shape[2]
+    if bytes(content[:3]) != JPEG_SIGNATURE:
+        file = content.tobytes()
+        out_HWC[:] = decode_image(file, what=what, side_px=side_px, channels=channels)
+        return
+    try:
+        size = simplejpeg.decode_jpeg_header(content)[:2]
+        _check_side(size, what=what, side_px=side_px)
+        colours = "RGB" if channels == 3 else "GRAY"
+        simplejpeg.decode_jpeg(content, colorspace=colours, buffer=out_HWC)
+    except ShardError:
+        raise
+    except ValueError as error:
+        raise ShardError(f"{what} can't be decoded: {error}") from error
+
+
+def _check_side(size: tuple[int, ...], *, what: str, side_px: int) -> None:
+    height, width = size[:2]
+    if (height, width) != (side_px, side_px):
         raise ShardError(
             f"{what} is {width} x {height} px, asked for were {side_px} x {side_px}; train at the "
             f"resolution of the shards"
         )
-    return image_HWC
 
 
 def load_labels(store: Store, keys: Sequence[str]) -> tuple[str | None, ...]:
