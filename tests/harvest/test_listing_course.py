@@ -84,6 +84,18 @@ def test_a_listing_that_ended_early_goes_on_where_it_was():
     assert begin(part, after=99) == part
 
 
+def test_a_listing_that_a_cap_has_ended_is_done_anew_when_it_is_due():
+    capped = listed(begin(None), "a", is_last=False).model_copy(update={"is_capped": True})
+    assert begin(capped, after=29) == capped
+    anew = begin(capped, after=30)
+    assert (anew.epoch, anew.position, anew.is_capped) == (2, {}, False)
+    # Of a source that was whole before, the time of that counts.
+    later = listed(begin(listed(begin(None), "a"), after=20), "b", is_last=False)
+    later = later.model_copy(update={"is_capped": True})
+    assert begin(later, after=29) == later
+    assert begin(later, after=30).epoch == 2
+
+
 def test_a_listing_with_gaps_is_done_again_from_where_it_started():
     gaps = listed(begin(None), "a", "b", problem=True)
     assert (gaps.position, gaps.full_at) == ({}, None)

@@ -244,6 +244,41 @@ def test_a_cap_lists_and_fetches_no_more_than_it_needs(scraper, site):
     assert sum(photos(site).values()) == 7
 
 
+def test_a_cap_hides_neither_deletions_nor_withdrawn_licences(scraper, site):
+    """Though such a listing is never whole."""
+    before = scrape(scraper, site, max_images=4)
+    assert listings(site) == 2
+    site.asked.clear()
+    assert scraper.kept(scrape(scraper, site, max_images=4, relist_days=0)) == scraper.kept(before)
+    assert listings(site) == 2
+    del site.observations[2]
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    site.observe(3, "cc-by-nc", updated_at=later)
+    assert scraper.kept(scrape(scraper, site, max_images=4)) == scraper.kept(before)
+    told = scrape(scraper, site, max_images=4, relist_days=0)
+    assert list(scraper.reasons(told).values()) == ["gone_from_source"] * 2
+    full = scrape(scraper, site, max_images=4)
+    assert len(scraper.kept(full)) == 4
+    assert len(scraper.kept(before) & scraper.kept(full)) == 2
+    assert max(photos(site).values()) == 1
+
+
+def test_what_a_listing_of_a_cap_does_not_find_soon_is_not_taken_for_deleted(
+    scraper, site, monkeypatch
+):
+    monkeypatch.setattr("wunderkammer.harvest.fetching.MAX_SEARCHED", 3)
+    for number in range(8, 12):
+        site.observe(number, "cc-by")
+    before = scrape(scraper, site, max_images=2)
+    del site.observations[2]
+    site.asked.clear()
+    assert scraper.kept(scrape(scraper, site, max_images=2, relist_days=0)) == scraper.kept(before)
+    assert listings(site) == 2
+    site.asked.clear()
+    assert scraper.kept(scrape(scraper, site, max_images=2)) == scraper.kept(before)
+    assert listings(site) == 1
+
+
 def test_a_lowered_cap_leaves_out_what_came_last(scraper, site):
     before = scrape(scraper, site)
     after = scrape(scraper, site, max_images=4)

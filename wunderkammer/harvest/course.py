@@ -26,6 +26,7 @@ class Course(Params):
         started_at: when the listing began, ISO 8601.
         full_at: when the epoch's full listing began; None until it is whole.
         is_unfinished: the listing ended early and goes on at `position`.
+        is_capped: it ended early since every place is taken, so that it may never be whole.
         has_gaps: something of the listing is missing; it is to be done again from `origin`.
         is_part: the source never shows all, so that listing it anew would tell nothing.
     """
@@ -37,6 +38,7 @@ class Course(Params):
     started_at: str
     full_at: str | None
     is_unfinished: bool = False
+    is_capped: bool = False
     has_gaps: bool = False
     is_part: bool = False
 
@@ -47,11 +49,12 @@ class Course(Params):
 
     def is_due(self, *, relist_days: float, at: datetime) -> bool:
         """Whether the source is to be listed from the beginning."""
-        if self.full_at is None:
+        if self.full_at is None and not self.is_capped:
             return True
         if self.is_part:
             return False
-        return at - datetime.fromisoformat(self.full_at) >= timedelta(days=relist_days)
+        since = datetime.fromisoformat(self.full_at or self.started_at)
+        return at - since >= timedelta(days=relist_days)
 
 
 class Progress(Params):
@@ -90,18 +93,20 @@ def next_course(
     """Where a listing that begins at `at` starts.
 
     Progress on top of `committed`, or a listing that ended early, goes on where it was; else what
-    is new since `committed` is listed, or all of it anew where that is due.
+    is new since `committed` is listed, or all of it anew where that is due. A listing that a cap
+    has ended would never be whole, so that it is done anew when due too.
     """
     base = None if committed is None else committed.name
     if progress is not None and progress.base == base:
         return progress.course
-    if committed is not None and committed.is_unfinished:
+    is_due = committed is None or committed.is_due(relist_days=relist_days, at=at)
+    if committed is not None and committed.is_unfinished and not (committed.is_capped and is_due):
         return committed
     started_at = at.astimezone(UTC).isoformat()
-    if committed is None or committed.is_due(relist_days=relist_days, at=at):
+    if committed is None or is_due:
         before = 0 if committed is None else committed.epoch
         # What a full listing with gaps has found stays; it is done again within its epoch.
-        is_again = committed is not None and committed.full_at is None
+        is_again = committed is not None and committed.full_at is None and not committed.is_capped
         epoch = before if is_again else before + 1
         return Course(
             query=query, epoch=epoch, origin={}, position={}, started_at=started_at, full_at=None

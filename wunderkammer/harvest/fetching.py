@@ -27,6 +27,9 @@ BATCH_RECORDS = 64
 CHUNK_RECORDS = 512
 # How long finished files wait for company before they are handed over.
 GATHER_S = 0.1
+# How far a full collection is listed beyond the last record that it was taken from before: so
+# what is not found there can be told to be gone only where the source ends sooner.
+MAX_SEARCHED = 50_000
 LOOK_S = 0.01
 
 
@@ -76,6 +79,9 @@ class Fetching:
         # What was recorded since the outcomes of the chunk that is being offered were looked up.
         self._recorded: dict[str, Outcome] = {}
         self._is_over = False
+        # Records of pictures that were taken before, which a listing anew has to show again.
+        self._unseen = set() if course.is_capped else records.unlisted(taken)
+        self._num_searched = 0
 
     async def run(self) -> None:
         """Offer what earlier runs have listed, then list, and offer what is new.
@@ -114,14 +120,18 @@ class Fetching:
 
     async def _pages(self, downloads: asyncio.TaskGroup) -> None:
         num_pages = 0
-        self.course = self.course.model_copy(update={"is_unfinished": True})
+        self.course = self.course.model_copy(update={"is_unfinished": True, "is_capped": False})
         try:
             async with aclosing(self._given()) as pages:
                 async for page in pages:
                     num_pages += 1
                     fresh = self._take_in(page)
                     await self._offer(page.records if self._listing.lists_all else fresh, downloads)
-                    if page.is_last or self._is_over or self._places.are_full:
+                    is_searching = self._is_searching(page)
+                    has_enough = self._places.are_full and not is_searching
+                    if has_enough and not page.is_last:
+                        self.course = self.course.model_copy(update={"is_capped": True})
+                    if page.is_last or self._is_over or has_enough:
                         break
         except BudgetSpentError as error:
             self._end(error)
@@ -132,6 +142,15 @@ class Fetching:
             if num_pages == 0:
                 # Perhaps it is the position that the source can't answer.
                 self.course = self.course.model_copy(update={"position": self.course.origin})
+
+    def _is_searching(self, page: Page) -> bool:
+        """Whether pictures that were taken before may still come, and tell if they are gone."""
+        num_before = len(self._unseen)
+        self._unseen.difference_update(record.id for record in page.records)
+        self._num_searched += len(page.records)
+        if len(self._unseen) < num_before:
+            self._num_searched = 0
+        return bool(self._unseen) and self._num_searched < MAX_SEARCHED
 
     async def _given(self) -> AsyncGenerator[Page, None]:
         """The pages of the listing.

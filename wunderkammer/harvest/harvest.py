@@ -1,8 +1,7 @@
 """A source on the network as batches of items: listed, fetched and kept as they come."""
 
 import logging
-import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from queue import Empty
@@ -16,7 +15,7 @@ from wunderkammer.harvest.fetching import Fetching
 from wunderkammer.harvest.keeping import Finished, Keeper, failed
 from wunderkammer.harvest.line import NetworkLine
 from wunderkammer.harvest.outcomes import Outcomes
-from wunderkammer.harvest.records import Records
+from wunderkammer.harvest.records import Records, records_of
 from wunderkammer.params import digest
 from wunderkammer.sources.container_params import ZipParams
 from wunderkammer.sources.containers import ContainerItem, Containers
@@ -185,8 +184,8 @@ class Harvest:
         def is_gone(id_: str) -> bool:
             if not gone and not pictures:
                 return False
-            of = next((known for known in _records_of(id_) if known in pictures), None)
-            return not gone.isdisjoint(_records_of(id_)) or (
+            of = next((known for known in records_of(id_) if known in pictures), None)
+            return not gone.isdisjoint(records_of(id_)) or (
                 of is not None and id_ not in pictures[of]
             )
 
@@ -267,13 +266,6 @@ class Harvest:
 
 def _unpacking(params: object) -> ZipParams | None:
     return params if isinstance(params, ZipParams) else None
-
-
-def _records_of(id_: str) -> Iterator[str]:
-    """The ids of the records that an item of this id may come from: its own, or a container's."""
-    yield id_
-    for separator in re.finditer("/|#", id_):
-        yield id_[: separator.start()]
 
 
 def _plain(id_: str) -> str:

@@ -1,5 +1,6 @@
 """The records that a source has listed, kept as they come, epoch by epoch."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from operator import attrgetter
@@ -74,8 +75,14 @@ class Records:
         """Load what earlier runs have listed; `course` is where this one starts."""
         self._epoch = course.epoch
         self._base = None if base is None else base.name
-        # What a whole listing has not shown any more was told of with it.
-        first = 0 if base is None or base.full_at is None else base.epoch
+        # What a whole listing has not shown any more was told of with it; what one that a cap has
+        # ended has not shown may come in the next one.
+        if base is None:
+            first = 0
+        elif base.is_capped:
+            first = base.epoch - 1
+        else:
+            first = 0 if base.full_at is None else base.epoch
         for epoch in self._epochs():
             if not first <= epoch <= course.epoch:
                 self._drop(epoch)
@@ -164,6 +171,14 @@ class Records:
         self.save(course)
         self._ledger(self._epoch).compact()
 
+    def unlisted(self, items: Collection[str]) -> set[str]:
+        """The records of items of earlier runs that this epoch has not listed yet."""
+        ids = [*{id_ for item in items for id_ in records_of(item)}]
+        rows = self._before.find(ids)
+        return {
+            id_ for id_, row in zip(ids, rows, strict=True) if row >= 0 and not self._is_own[row]
+        }
+
     def gone(self) -> set[str]:
         """The ids that earlier epochs listed and this one, now whole, does not."""
         return set(values(self._before.table["id"].filter(pa.array(~self._is_own))))
@@ -196,6 +211,13 @@ class Records:
     def _drop(self, epoch: int) -> None:
         for key in list(self._store.keys(f"{self._prefix}/{epoch:06d}")):
             self._store.delete(key)
+
+
+def records_of(item: str) -> Iterator[str]:
+    """The ids of the records that an item of this id may come from: its own, or a container's."""
+    yield item
+    for separator in re.finditer("/|#", item):
+        yield item[: separator.start()]
 
 
 def _newest(rows: pa.Table) -> pa.ChunkedArray:
