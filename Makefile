@@ -5,6 +5,8 @@ VENV := .venv
 # for its search, which needs no torch.
 PEERS := .peers
 BIN := $(VENV)/bin
+# Tests of daemons and of hung workers mostly wait: one more than two cores have.
+WORKERS ?= 3
 STAMP := $(VENV)/.installed
 UV_PIN := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.lock)
 export DAGSTER_HOME := $(CURDIR)/.dagster
@@ -31,7 +33,7 @@ up: setup ## Dagster UI and daemon, with schedules and automation, on 127.0.0.1
 	@$(BIN)/wunderkammer up
 
 test: setup ## run the tests
-	@$(BIN)/pytest -n 2 --dist load --maxschedchunk 1
+	@$(BIN)/pytest -n $(WORKERS) --dist load --maxschedchunk 1
 
 live: setup ## ask a real site if it still answers as expected: make live SOURCE=inaturalist
 	@$(BIN)/pytest -v -m live tests/live$(if $(SOURCE),/test_live_$(SOURCE).py)

@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent
 # The others are noted as absent, and nothing is built.
 CHAIN = [s.name for s in STAGES if s not in (TRAINED_DETECTOR, DETECTIONS, REVIEWED_CROPS)]
 # Three ticks of the automation sensor without a run: nothing more will come.
-QUIET_S = 25.0
+QUIET_S = 16.0
 DEADLINE_S = 240.0
 UNFINISHED = dg.RunsFilter(
     statuses=[
