@@ -12,10 +12,10 @@ UV_PIN := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.lock)
 export DAGSTER_HOME := $(CURDIR)/.dagster
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test live check format bench peers lock clean
+.PHONY: help setup demo up test test-long live check format bench peers lock clean
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(STAMP) ## make .venv from requirements.lock (a second run costs nothing)
 
@@ -34,6 +34,9 @@ up: setup ## Dagster UI and daemon, with schedules and automation, on 127.0.0.1
 
 test: setup ## run the tests
 	@$(BIN)/pytest -n $(WORKERS) --dist load --maxschedchunk 1
+
+test-long: setup ## run the tests that take minutes each, which `make test` leaves out
+	@$(BIN)/pytest -v -m long
 
 live: setup ## ask a real site if it still answers as expected: make live SOURCE=inaturalist
 	@$(BIN)/pytest -v -m live tests/live$(if $(SOURCE),/test_live_$(SOURCE).py)

@@ -91,14 +91,15 @@ def workplace(tmp_path, monkeypatch):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Ask no real site unless `-m` says so, and start the longest tests first.
+    """Ask no real site and run nothing long unless `-m` says so; start slow tests first.
 
     Otherwise a worker may be left alone with a long one at the end.
     """
-    if "live" not in config.option.markexpr:
-        live = [item for item in items if item.get_closest_marker("live")]
-        config.hook.pytest_deselected(items=live)
-        items[:] = [item for item in items if item not in live]
+    for marker in ("live", "long"):
+        if marker not in config.option.markexpr:
+            left_out = {item for item in items if item.get_closest_marker(marker)}
+            config.hook.pytest_deselected(items=list(left_out))
+            items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

@@ -77,6 +77,7 @@ def new_materializations(instance, before, *, expected):
     raise AssertionError(f"{expected} materializations expected in {DEADLINE_S} s, got {new}")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_an_edit_runs_exactly_its_own_steps_and_unchanged_content_stops_there(daemon):

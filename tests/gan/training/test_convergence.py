@@ -45,6 +45,7 @@ def nearest_modes(images):
     return ((images[:, None] - means[None]) ** 2).mean(axis=(2, 3, 4)).argmin(axis=1)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_distance_to_the_pictures_falls_by_four_and_every_mode_is_drawn():
     images, _ = discs(1024, seed=0)
