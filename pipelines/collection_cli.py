@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.answers import failed, recipe_of
 from wunderkammer.scratch import scratch_folder
 from wunderkammer.storage.store import open_store
 from wunderkammer.storage.versions import Versions
-from wunderkammer.subject import Subject, SubjectError, load_subjects, subjects_folder
+from wunderkammer.subject import Subject, SubjectError
 
 
 class Collection(StrEnum):
@@ -34,11 +35,11 @@ def scrape(
     from wunderkammer.sources.item import SourceError
     from wunderkammer.sources.preview import check_ready
 
-    recipe = _recipe(subject)
+    recipe = recipe_of(subject)
     try:
         check_ready(recipe)
     except (SourceError, ValueError) as error:
-        raise _failed(f"{subject}: {error}", code=2) from error
+        raise failed(f"{subject}: {error}", code=2) from error
     if preview is None:
         _scrape(subject)
     else:
@@ -61,8 +62,8 @@ def attributions(
     versions = Versions(open_store())
     record = versions.current(subject, stage.value)
     if record is None:
-        _recipe(subject)
-        raise _failed(
+        recipe_of(subject)
+        raise failed(
             f"{stage.value} of {subject!r} was never built; run: wunderkammer refresh {subject}"
         )
     credit_rows = credits_of(versions, record)
@@ -72,7 +73,7 @@ def attributions(
         written = write_credits(credit_rows, subject=subject, stage=stage.value, folder=folder)
     except OSError as error:
         remedy = "name a folder that you may write to with --out"
-        raise _failed(f"{folder} can't be written: {error.strerror}; {remedy}") from error
+        raise failed(f"{folder} can't be written: {error.strerror}; {remedy}") from error
     typer.echo(f"{subject}: {tally(credit_rows)}")
     for path in written.values():
         typer.echo(f"  {path}")
@@ -86,7 +87,7 @@ def _scrape(name: str) -> None:
         with open_instance() as instance:
             rescrape(instance, name)
     except (RefreshError, SubjectError) as error:
-        raise _failed(str(error)) from error
+        raise failed(str(error)) from error
     record = Versions(open_store()).current(name, Collection.RAW_SCRAPE.value)
     assert record is not None
     summary = record.summary
@@ -106,7 +107,7 @@ def _preview(recipe: Subject, *, num_images: int) -> None:
     try:
         found = preview_source(recipe, num_images=num_images, scratch=scratch)
     except SourceError as error:
-        raise _failed(str(error)) from error
+        raise failed(str(error)) from error
     sheet = scratch / f"{recipe.name}.jpg"
     sheet.write_bytes(found.sheet)
     console = Console()
@@ -117,15 +118,3 @@ def _preview(recipe: Subject, *, num_images: int) -> None:
             table.add_row(*(Text(cell) for cell in row))
         console.print(table)
     typer.echo(f"{found.headline}\nNothing of it was kept. Look at: {sheet}")
-
-
-def _recipe(name: str) -> Subject:
-    try:
-        return load_subjects(subjects_folder())[name]
-    except (SubjectError, FileNotFoundError) as error:
-        raise _failed(str(error), code=2) from error
-
-
-def _failed(message: str, *, code: int = 1) -> typer.Exit:
-    typer.echo(message, err=True)
-    return typer.Exit(code)

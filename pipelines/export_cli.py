@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.answers import failed, recipe_of
 from wunderkammer.stages import DEDUPED_SHARDS
 from wunderkammer.storage.store import Store, open_store
 from wunderkammer.storage.versions import Record, Versions
-from wunderkammer.subject import Subject, SubjectError, load_subjects, subjects_folder
 
 if TYPE_CHECKING:
     from wunderkammer.export.collection import Collection
@@ -71,7 +71,7 @@ def export(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     store = open_store()
     record = _record(store, subject)
-    train = None if split is Split.ALL else _recipe(subject).spec.train
+    train = None if split is Split.ALL else recipe_of(subject).spec.train
     target = out or Path(f"{subject}-{kind.value}")
     try:
         check_target(target, replace=force)
@@ -86,15 +86,15 @@ def export(
         )
         write_export(collection, kind=kind.value, target=target, replace=force)
     except (ExportError, ShardError) as error:
-        raise _failed(str(error)) from error
+        raise failed(str(error)) from error
     _tell(collection, target)
 
 
 def _record(store: Store, subject: str) -> Record:
     record = Versions(store).current(subject, DEDUPED_SHARDS.name)
     if record is None:
-        _recipe(subject)
-        raise _failed(
+        recipe_of(subject)
+        raise failed(
             f"{DEDUPED_SHARDS.name} of {subject!r} was never built; run: wunderkammer refresh "
             f"{subject}"
         )
@@ -111,15 +111,3 @@ def _tell(collection: "Collection", target: Path) -> None:
             f"{collection.num_unlabelled} of them have no label, so labels have no numbers, only "
             f"names; to leave these pictures out: --labelled"
         )
-
-
-def _recipe(name: str) -> Subject:
-    try:
-        return load_subjects(subjects_folder())[name]
-    except (SubjectError, FileNotFoundError) as error:
-        raise _failed(str(error), code=2) from error
-
-
-def _failed(message: str, *, code: int = 1) -> typer.Exit:
-    typer.echo(message, err=True)
-    return typer.Exit(code)
